@@ -1,0 +1,65 @@
+# make lab        set up, then open JupyterLab on the first notebook
+# make test       set up, then run every test: units, notebook checks, pytest --nbval
+# make notebooks  run all notebooks in fresh kernels and write them back normalised
+# make evidence   repeat the experiments that are too long for a notebook (minutes to an hour)
+# make bench      time and memory of the loader, the kernels and JupyterLab
+#
+# TORCH=cpu       install PyTorch without CUDA (Linux without a GPU: 200 MB instead of several GB)
+# PYTHON=python3.12   build .venv with that Python
+
+PYTHON ?= python3
+BIN    := .venv/bin
+# In a container one is often root, and JupyterLab refuses root unless told.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+ifeq ($(TORCH),cpu)
+INSTALL := $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu
+else ifeq ($(TORCH),)
+INSTALL := $(BIN)/python -m pip install --quiet
+else
+$(error TORCH=$(TORCH) is not known. Use TORCH=cpu, or leave it out)
+endif
+
+.PHONY: lab test notebooks evidence bench clean
+.DELETE_ON_ERROR:
+
+lab: .venv/learner-ready
+	@echo "Opening JupyterLab on notebooks/00_start_here.ipynb (stop it with Ctrl-C)"
+	$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_start_here.ipynb
+
+test: .venv/test-ready
+	@echo "Checking style, then running unit tests, notebook checks and all notebooks"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest
+
+notebooks: .venv/test-ready
+	$(BIN)/python tests/run_notebooks.py
+
+evidence: .venv/test-ready
+	$(BIN)/python evidence/make_evidence.py
+
+bench: .venv/test-ready
+	$(BIN)/python tests/benchmarks/loader.py
+	$(BIN)/python tests/benchmarks/memory.py
+
+clean:
+	rm -rf .venv
+
+# The two stamps below are newer than the files they depend on: the second call installs nothing.
+.venv/learner-ready: requirements.txt pyproject.toml | .venv/bin/python
+	@echo "Installing what the notebooks need into .venv (the first time takes some minutes)"
+	$(INSTALL) -r requirements.txt
+	@touch $@
+
+.venv/test-ready: .venv/learner-ready
+	@echo "Installing what the tests need into .venv"
+	$(INSTALL) -e '.[test]'
+	@touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This course needs Python 3.11 or newer; $(PYTHON) is not. Name another: make PYTHON=python3.12 lab"; exit 1; }
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo "Python could not make .venv. On Debian or Ubuntu: apt install python3-venv"; exit 1; }

@@ -1,0 +1,19 @@
+"""Exercise checks. Each takes the learner's answer and prints one of three things.
+
+`not tried yet` for an untouched stub, `not right yet: …` with a hint, or `correct`.
+"""
+
+from course_utils.checks.building import conv_parameters, flat_features, mended_network
+from course_utils.checks.start import average_image, sevens
+from course_utils.checks.training import accuracy, best_epoch, training_step
+
+__all__ = [
+    "accuracy",
+    "average_image",
+    "best_epoch",
+    "conv_parameters",
+    "flat_features",
+    "mended_network",
+    "sevens",
+    "training_step",
+]

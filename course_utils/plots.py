@@ -1,0 +1,41 @@
+"""Figures: one style, alt text on every picture, and the drawings that several notebooks use."""
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+
+def use_style() -> None:
+    """Give all later figures the course's look."""
+    plt.style.use("course_utils.course")
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure with `alt`, a sentence that says what is seen, for those who can't see it; then close it."""
+    if not alt.strip():
+        raise ValueError("a figure needs alt text: say in a sentence what it shows")
+    display(figure, metadata={"image/png": {"alt": alt}})
+    plt.close(figure)
+
+
+def image_axes(axes: Axes, image: Tensor, title: str = "", **imshow_options) -> None:
+    """Draw one image (H, W) without ticks or grid."""
+    axes.imshow(image, **imshow_options)
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.grid(False)
+
+
+def image_grid(images: Tensor, titles: list[str] | None = None, columns: int = 10, **imshow_options) -> Figure:
+    """A grid of images (N, H, W), all on the same grey scale, each with its title if there are any."""
+    rows = -(-len(images) // columns)  # rounded up
+    height = 1.25 if titles else 0.95  # inches for a row
+    figure, axes = plt.subplots(rows, columns, figsize=(columns * 0.95, rows * height), squeeze=False)
+    scale = {"vmin": images.min(), "vmax": images.max(), **imshow_options}
+    for index, cell in enumerate(axes.flat):
+        if index < len(images):
+            image_axes(cell, images[index], titles[index] if titles else "", **scale)
+        else:
+            cell.set_axis_off()
+    return figure

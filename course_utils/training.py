@@ -1,0 +1,258 @@
+"""Recipes, the training loop, evaluation and checkpoints."""
+
+import math
+import os
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.utils.data import DataLoader, Dataset
+from tqdm.auto import tqdm
+
+from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
+from course_utils.models import CNN, ModernCNN
+from course_utils.perturb import shift
+
+WATCHED_NAMES = {"test_first_2000": "test", "validation": "validation"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Change one value with `dataclasses.replace(ORIGINAL, learning_rate=1e-2)`.
+
+    `train_on` and `watch` name splits of `Mnist`. `schedule` is "constant", or "one-cycle": the learning rate
+    rises to `learning_rate` and falls to nearly nothing (Smith and Topin, 2018, arXiv:1708.07120). `max_shift`
+    is in pixels: each batch is moved by a random offset of at most that, in both directions.
+    """
+
+    name: str
+    model: Callable[[], nn.Module]
+    train_on: str
+    watch: str
+    batch_size: int = 50
+    learning_rate: float = 1e-3
+    epochs: int = 1
+    schedule: str = "constant"
+    max_shift: int = 0
+    log_every: int = 100
+
+    def __post_init__(self):
+        for name in ("batch_size", "learning_rate", "epochs", "log_every"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.schedule not in ("constant", "one-cycle"):
+            raise ValueError(f'schedule must be "constant" or "one-cycle", got {self.schedule!r}')
+
+
+ORIGINAL = Recipe("original", CNN, train_on="full_train", watch="test_first_2000")
+MODERN = Recipe(
+    "modern",
+    ModernCNN,
+    train_on="train",
+    watch="validation",
+    batch_size=100,
+    learning_rate=1e-2,
+    schedule="one-cycle",
+    max_shift=1,
+)
+RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN)}
+
+
+@dataclass
+class History:
+    """What a run recorded. The first four lists have one entry for every logged step."""
+
+    watched: str  # what `accuracy` was measured on
+    steps: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)  # of that step's batch, before its update
+    accuracy: list[float] = field(default_factory=list)  # 0..1, after the step's update
+    seconds: list[float] = field(default_factory=list)  # since the start
+    step_loss: list[float] = field(default_factory=list)  # of every step
+    total_seconds: float = 0.0
+    interrupted: bool = False
+
+
+class TrainingDiverged(FloatingPointError):
+    """The loss is no longer a finite number. `.history` holds the run up to that step."""
+
+    def __init__(self, message: str, history: History):
+        super().__init__(message)
+        self.history = history
+
+
+def fit(
+    model: nn.Module,
+    data: Mnist | Loaders,
+    recipe: Recipe,
+    *,
+    seed: int = 1,
+    device: str | torch.device | None = None,
+    log: Callable[[str], None] | None = None,
+) -> History:
+    """Train `model` in place by `recipe` and return its history; the model ends in evaluation mode.
+
+    `data` is what `load_mnist` returns, split as the recipe says, or `Loaders` of your own. `seed` fixes the
+    order of the batches and the random shifts, not the initial weights, which the model has already. `log`
+    receives a line, in the tutorial's format, every `recipe.log_every` steps. An interrupt ends the run early and
+    keeps model and history. Raises `TrainingDiverged` if the loss stops being a finite number.
+    """
+    loaders, watched = _loaders_of(data, recipe, seed)
+    device = choose_device(device)
+    # Channels last is the layout that the convolutions of the CPU library and of newer GPUs work in.
+    model.to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    total_steps = recipe.epochs * len(loaders.train)
+    schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps) if recipe.schedule == "one-cycle" else None
+    generator = torch.Generator().manual_seed(seed)
+    history = History(watched)
+    start = time.perf_counter()
+    with tqdm(total=total_steps, unit="step", desc=recipe.name) as bar:
+        try:
+            for epoch in range(recipe.epochs):
+                for step, (images, labels) in enumerate(loaders.train):
+                    images = _random_shift(images, recipe.max_shift, generator)
+                    loss = _update(model, images.to(device), labels.to(device), optimizer, schedule)
+                    history.step_loss.append(loss)
+                    if not math.isfinite(loss):
+                        raise TrainingDiverged(_diverged(loss, bar.n, recipe), history)
+                    if step % recipe.log_every == 0:
+                        _record(history, bar.n, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
+                        if log:
+                            log(
+                                f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
+                                f"|{watched} accuracy:{history.accuracy[-1]:.4f}"
+                            )
+                    bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{history.accuracy[-1]:.3f}", refresh=False)
+                    bar.update()
+        except KeyboardInterrupt:
+            history.interrupted = True
+            bar.write(f"Interrupted after {bar.n} of {total_steps} steps; the model and its history are kept.")
+    history.total_seconds = time.perf_counter() - start
+    model.eval()
+    return history
+
+
+def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int) -> tuple[Loaders, str]:
+    """The loaders to train with, and the name of what is watched."""
+    if isinstance(data, Mnist):
+        loaders = make_loaders(getattr(data, recipe.train_on), getattr(data, recipe.watch), recipe.batch_size, seed)
+        return loaders, WATCHED_NAMES[recipe.watch]
+    if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(loader, DataLoader) for loader in data)):
+        raise TypeError(
+            "fit needs what load_mnist() returns, or a pair of DataLoaders (train, watched) as make_loaders() makes; "
+            f"got {type(data).__name__}"
+        )
+    return Loaders(*data), "watched"
+
+
+def _update(
+    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None
+) -> float:
+    """One step: the loss on a batch, its gradient, and the weights moved. Returns the loss before the move."""
+    loss = nn.functional.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if schedule:
+        schedule.step()
+    return loss.item()
+
+
+def _random_shift(images: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
+    if max_shift == 0:
+        return images
+    dx, dy = torch.randint(-max_shift, max_shift + 1, (2,), generator=generator).tolist()
+    return shift(images, dx, dy)
+
+
+def _record(history: History, step: int, loss: float, accuracy: float, seconds: float) -> None:
+    history.steps.append(step)
+    history.train_loss.append(loss)
+    history.accuracy.append(accuracy)
+    history.seconds.append(seconds)
+
+
+def _diverged(loss: float, step: int, recipe: Recipe) -> str:
+    return (
+        f"the loss became {loss} at step {step}, so training stopped. The usual cause is a learning rate that is too "
+        f"high (here {recipe.learning_rate:g}): try a tenth of it. Others are pixels or labels that are not finite "
+        "numbers, a division by zero or a logarithm of zero in the model. Build a new model before you go on: this "
+        "one's weights are damaged."
+    )
+
+
+def choose_device(name: str | torch.device | None = None) -> torch.device:
+    """The named device, or the best there is: CUDA, then Apple's MPS, then the CPU. `ValueError` if it is not here."""
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name is None:
+        return torch.device(next(kind for kind, available in here.items() if available))
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or not here.get(device.type, False):
+        available = ", ".join(kind for kind, there in here.items() if there)
+        raise ValueError(f"device {str(name)!r} is not available here; choose from: {available}")
+    return device
+
+
+def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
+    """Share of images that `model` labels right, 0..1. Works in chunks; leaves the model's mode as it was."""
+    loader = data if isinstance(data, DataLoader) else in_chunks(data)
+    device = next(model.parameters()).device
+    was_training = model.training
+    correct = count = 0
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for images, labels in loader:
+                predicted = model(images.to(device)).argmax(dim=1)
+                correct += (predicted == labels.to(device)).sum().item()
+                count += len(labels)
+    finally:
+        model.train(was_training)
+    if count == 0:
+        raise ValueError("there is nothing to evaluate: the dataset is empty")
+    return correct / count
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint of this course; the message says why."""
+
+
+CHECKPOINT_MODELS = {model.__name__: model for model in (CNN, ModernCNN)}
+
+
+def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
+    """Write the model's class name and weights to `path`, whole or not at all."""
+    if type(model) is not CHECKPOINT_MODELS.get(type(model).__name__):
+        raise CheckpointError(
+            f"a {type(model).__name__} could not be built again from a checkpoint; "
+            f"known are {', '.join(CHECKPOINT_MODELS)}. Save its weights yourself: torch.save(model.state_dict(), path)"
+        )
+    part = Path(f"{path}.part")
+    torch.save({"model": type(model).__name__, "weights": model.state_dict()}, part)
+    os.replace(part, path)
+
+
+def load_checkpoint(path: str | os.PathLike) -> nn.Module:
+    """The model that `save_checkpoint` wrote, on the CPU, in evaluation mode.
+
+    Only tensors and plain values are read (`weights_only`), so a checkpoint from a stranger can't run code. Raises
+    `CheckpointError` for any file that is not such a checkpoint, `FileNotFoundError` if there is none.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        model = CHECKPOINT_MODELS[saved["model"]]()
+        model.load_state_dict(saved["weights"])
+    except FileNotFoundError:
+        raise
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, OSError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is not a checkpoint written by save_checkpoint ({reason})") from error
+    return model.eval()
