@@ -5,7 +5,7 @@ import os
 import pickle
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -55,11 +55,18 @@ MODERN = Recipe(
     ModernCNN,
     train_on="train",
     watch="validation",
-    batch_size=100,
-    learning_rate=1e-2,
+    batch_size=64,
+    learning_rate=2e-2,
     schedule="one-cycle",
     max_shift=1,
 )
+
+
+def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
+    """The recipe's values as they are stored beside a result: the network by its name."""
+    return {**asdict(recipe), "model": recipe.model.__name__}
+
+
 RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN)}
 
 
