@@ -1,11 +1,23 @@
-"""Images changed on purpose. Offsets are in pixels: dx to the right, dy down."""
+"""Images changed on purpose, for tests of what a network tolerates.
 
+Each function takes float images (N, C, H, W) with black as 0 and white as 1 and returns new ones of the same shape;
+black comes in where nothing was. What is left to chance is fixed by a seed, and leaves torch's random state alone.
+"""
+
+import math
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+CHUNK = 500  # images warped at a time: some 30 MB at 28 by 28 pixels
+ROUNDING = 1e-3  # grey levels by which interpolation may leave 0..1
 
 
 def shift(images: Tensor, dx: int, dy: int) -> Tensor:
-    """Move images (..., H, W) by whole pixels, black coming in at the edge they leave.
+    """Move images (..., H, W) by whole pixels, dx to the right and dy down.
 
     Raises `ValueError` for a shift by the whole image or more, which would leave nothing to see.
     """
@@ -17,3 +29,139 @@ def shift(images: Tensor, dx: int, dy: int) -> Tensor:
         )
     # A negative padding cuts pixels off: what leaves at one side comes in, black, at the other.
     return F.pad(images, (dx, -dx, dy, -dy))
+
+
+def rotate(images: Tensor, degrees: float) -> Tensor:
+    """Turn images (N, C, H, W) about their centre by `degrees`, counter-clockwise; pixels are interpolated linearly.
+
+    Corners that leave the frame are lost. Raises `ValueError` or `TypeError` for images of another kind, or an
+    angle that is not a finite number.
+    """
+    _check_images(images)
+    _check_number("degrees", degrees)
+    return transforms.rotate(images, degrees, interpolation=InterpolationMode.BILINEAR)
+
+
+def scale(images: Tensor, factor: float) -> Tensor:
+    """Enlarge (factor above 1) or shrink (below 1) images (N, C, H, W) about their centre; the frame stays.
+
+    Pixels are interpolated linearly, so that shrinking to less than a half skips some. Raises `ValueError` for a
+    factor that is not above 0, and the errors of `rotate` for the images.
+    """
+    _check_images(images)
+    _check_number("factor", factor, above=0)
+    return transforms.affine(
+        images, angle=0, translate=[0, 0], scale=factor, shear=[0, 0], interpolation=InterpolationMode.BILINEAR
+    )
+
+
+def elastic_warp(images: Tensor, alpha: float, sigma: float = 4.0, seed: int = 1) -> Tensor:
+    """Bend each image of (N, C, H, W) by a smooth random field of its own.
+
+    `alpha`, in pixels, is how far a pixel moves: the root mean square over the image. `sigma`, in pixels, is how
+    smooth the field is: random arrows are blurred with a Gaussian of that width, as in Simard, Steinkraus and Platt,
+    *Best practices for convolutional neural networks*, 2003. Their mean is taken off: the image is bent, not moved.
+    Raises `ValueError` for an alpha below 0 or a sigma that is not above 0 or too wide for the image, and the errors
+    of `rotate` for the images.
+    """
+    _check_images(images)
+    _check_number("alpha", alpha, at_least=0)
+    _check_number("sigma", sigma, above=0)
+    height, width = images.shape[-2:]
+    # grid_sample counts an image's height and width as 2 units each.
+    units = torch.tensor([2 / width, 2 / height]).to(images)
+    unmoved = F.affine_grid(torch.eye(2, 3)[None], [1, 1, height, width], align_corners=False).to(images)
+    generator = torch.Generator().manual_seed(seed)
+    warped = []
+    for chunk in images.split(CHUNK):  # the arrows need several times the memory of the images
+        arrows = _arrows(chunk, alpha, sigma, generator)
+        warped.append(F.grid_sample(chunk, unmoved + units * arrows.permute(0, 2, 3, 1), align_corners=False))
+    return torch.cat(warped)
+
+
+def _arrows(images: Tensor, alpha: float, sigma: float, generator: torch.Generator) -> Tensor:
+    """Smooth random arrows (N, 2, H, W), x before y, of root mean square length `alpha` pixels in each image."""
+    height, width = images.shape[-2:]
+    reach = _reach(sigma, height, width)
+    # Drawn on a larger canvas and cut out: at a mirrored border the arrows would be longer than in the middle.
+    canvas = torch.rand(len(images), 2, height + 2 * reach, width + 2 * reach, generator=generator).to(images) * 2 - 1
+    arrows = _gaussian(canvas, sigma)[..., reach:-reach, reach:-reach]
+    arrows = arrows - arrows.mean(dim=(2, 3), keepdim=True)
+    length = arrows.square().sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True).sqrt()
+    return alpha * arrows / length
+
+
+def noise(images: Tensor, std: float, seed: int = 1) -> Tensor:
+    """Add to each pixel of (N, C, H, W) a normal random number of standard deviation `std`, then clip to 0..1.
+
+    `std` is in grey levels, where 1 is the step from black to white; the clipping makes the noise on a black or
+    white pixel weaker than that. Raises `ValueError` for a std below 0 or pixels outside 0..1, and the errors of
+    `rotate` for the images.
+    """
+    _check_images(images)
+    _check_number("std", std, at_least=0)
+    if images.numel() and not (images.min() > -ROUNDING and images.max() < 1 + ROUNDING):
+        raise ValueError(
+            f"expected pixels from 0 to 1, got {images.min():g} to {images.max():g}. Divide bytes by 255 first"
+        )
+    added = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)).to(images)
+    return (images + std * added).clamp(0, 1)
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Blur images (N, C, H, W) with a Gaussian whose standard deviation is `sigma` pixels.
+
+    The image is mirrored at its border. Raises `ValueError` for a sigma below 0 or too wide for the image, and the
+    errors of `rotate` for the images.
+    """
+    _check_images(images)
+    _check_number("sigma", sigma, at_least=0)
+    return images.clone() if sigma == 0 else _gaussian(images, sigma)
+
+
+def _gaussian(images: Tensor, sigma: float) -> Tensor:
+    """Blurred along y and along x by two matrix products: far faster than convolving one channel."""
+    sizes = images.shape[-2:]
+    rows, columns = (_blur_matrix(size, _reach(sigma, *sizes), sigma).to(images) for size in sizes)
+    return ((images @ columns).mT @ rows).mT
+
+
+def _reach(sigma: float, height: int, width: int) -> int:
+    """How many pixels the Gaussian's kernel reaches to each side; `ValueError` if the image is smaller than that."""
+    reach = math.ceil(3 * sigma)  # 99.7 % of a Gaussian lies within three standard deviations
+    smallest = min(height, width)
+    if reach >= smallest:
+        raise ValueError(
+            f"sigma={sigma:g} pixels is too wide for images {height} high and {width} wide: the Gaussian reaches "
+            f"3 sigma to each side, which must stay below the image's size. "
+            f"Use a sigma of at most {math.floor(10 * (smallest - 1) / 3) / 10:g}"
+        )
+    return reach
+
+
+def _blur_matrix(size: int, reach: int, sigma: float) -> Tensor:
+    """The matrix (size, size) that blurs a row multiplied by it: each row is one blurred pixel."""
+    # Blurring is linear, so what it does to single pixels says all.
+    return transforms.gaussian_blur(torch.eye(size)[None], [2 * reach + 1, 1], [sigma, sigma])[0]
+
+
+def _check_images(images: Tensor) -> None:
+    """Raise an error that says which shape or type arrived and which was expected."""
+    if images.dim() != 4:
+        hint = {
+            2: " One image is a batch of one with one channel: images[None, None]",
+            3: " If the channel axis is missing: images.unsqueeze(1). If it is one image: images.unsqueeze(0)",
+        }
+        raise ValueError(
+            f"expected images of shape (N, C, H, W), got {tuple(images.shape)}.{hint.get(images.dim(), '')}"
+        )
+    if not images.is_floating_point():
+        raise TypeError(f"expected pixels as float32 in 0..1, got {images.dtype}. Convert them: images.float() / 255")
+
+
+def _check_number(name: str, value: float, *, above: float = -math.inf, at_least: float = -math.inf) -> None:
+    """Raise `ValueError` unless the value is finite and within its limit."""
+    if not (math.isfinite(value) and value > above and value >= at_least):
+        limit = f" above {above:g}" if math.isfinite(above) else ""
+        limit = f" of at least {at_least:g}" if math.isfinite(at_least) else limit
+        raise ValueError(f"{name} must be a finite number{limit}, got {value}")
