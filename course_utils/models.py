@@ -1,5 +1,9 @@
-"""The tutorial's network, and the one that a modern recipe trains."""
+"""The tutorial's network, the one that a modern recipe trains, and the layers they are compared with."""
 
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 IMAGE_SHAPE = (1, 28, 28)
@@ -60,6 +64,83 @@ def _block(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )
+
+
+class LocallyConnected2d(nn.Module):
+    """A convolution without sharing: each output position has filters and biases of its own. Stride 1.
+
+    Takes images (N, in_channels, H, W), with (H, W) = `image_size`, and returns (N, out_channels, H', W'), where
+    H' = H + 2 * padding - kernel_size + 1. `weight` is (H' * W', out_channels, in_channels * kernel_size**2): for
+    each position, row by row, what `nn.Conv2d` has once, as `conv.weight.flatten(1)`; `bias` is
+    (H' * W', out_channels). Both start as those of `nn.Conv2d` do. Sizes and padding are in pixels. Raises
+    `TypeError` for one that is no whole number, `ValueError` for one that is too small, for a kernel larger than
+    the padded image, and for images of another shape.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, image_size: tuple[int, int], kernel_size: int, padding: int = 0
+    ):
+        super().__init__()
+        height, width = image_size
+        for name, value, least in (
+            ("in_channels", in_channels, 1),
+            ("out_channels", out_channels, 1),
+            ("the height in image_size", height, 1),
+            ("the width in image_size", width, 1),
+            ("kernel_size", kernel_size, 1),
+            ("padding", padding, 0),
+        ):
+            _check_whole(name, value, least)
+        self.in_channels, self.image_size = in_channels, (height, width)
+        self.kernel_size, self.padding = kernel_size, padding
+        self.output_size = tuple(size + 2 * padding - kernel_size + 1 for size in self.image_size)
+        if min(self.output_size) < 1:
+            raise ValueError(
+                f"a kernel of {kernel_size} by {kernel_size} does not fit: with a padding of {padding} the image is "
+                f"{height + 2 * padding} by {width + 2 * padding}. Use a smaller kernel or more padding."
+            )
+        positions = self.output_size[0] * self.output_size[1]
+        fan_in = in_channels * kernel_size**2
+        bound = fan_in**-0.5  # nn.Conv2d's: uniform in ±1/sqrt(number of weights that make one output)
+        self.weight = nn.Parameter(torch.empty(positions, out_channels, fan_in).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(positions, out_channels).uniform_(-bound, bound))
+
+    def forward(self, images: Tensor) -> Tensor:
+        expected = (self.in_channels, *self.image_size)
+        if images.dim() != 4 or tuple(images.shape[1:]) != expected:
+            raise ValueError(
+                f"expected a batch of images of shape (N, {', '.join(map(str, expected))}), got "
+                f"{tuple(images.shape)}. A locally connected layer is made for one image size and one number of "
+                "channels; images without a channel axis get one with images.unsqueeze(1)."
+            )
+        # p is a position, k a pixel of its patch, n an image, o an output channel.
+        patches = F.unfold(images, self.kernel_size, padding=self.padding)  # (N, K, P)
+        patches = patches.permute(2, 1, 0).contiguous()  # (P, K, N): laid out so that each position's product is quick
+        outputs = torch.einsum("pok,pkn->pon", self.weight, patches) + self.bias.unsqueeze(2)
+        return outputs.permute(2, 1, 0).unflatten(2, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"image_size={self.image_size}, kernel_size={self.kernel_size}, padding={self.padding}"
+
+
+def _check_whole(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+# Three ways from an image (1, 28, 28) to 16 maps of 28 by 28: see notebook 02.
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    "dense": lambda: nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 16 * 28 * 28), nn.Unflatten(1, (16, 28, 28))),
+    "local": lambda: LocallyConnected2d(1, 16, image_size=(28, 28), kernel_size=5, padding=2),
+    "shared": lambda: nn.Conv2d(1, 16, kernel_size=5, padding=2),
+}
+
+
+def with_head(layer: nn.Module) -> nn.Sequential:
+    """`layer`, which makes (N, 16, 28, 28), then ReLU and one linear layer that reads all 12,544 numbers."""
+    return nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(16 * 28 * 28, 10))
 
 
 def check_images(images: Tensor) -> None:
