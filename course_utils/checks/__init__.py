@@ -4,6 +4,8 @@
 """
 
 from course_utils.checks.building import conv_parameters, flat_features, mended_network
+from course_utils.checks.convolution import conv2d, conv2d_stride_padding, shift_kernel, strided_size
+from course_utils.checks.sharing import conv_matrix, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, sevens
 from course_utils.checks.training import accuracy, best_epoch, training_step
 
@@ -11,9 +13,16 @@ __all__ = [
     "accuracy",
     "average_image",
     "best_epoch",
+    "conv2d",
+    "conv2d_stride_padding",
+    "conv_matrix",
     "conv_parameters",
     "flat_features",
+    "layer_parameters",
     "mended_network",
+    "predicted_accuracy",
     "sevens",
+    "shift_kernel",
+    "strided_size",
     "training_step",
 ]
