@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.command(options)
     except (DataError, CheckpointError, FileNotFoundError) as error:
-        print(f"course_utils: error: {error}", file=sys.stderr)
+        print(f"course_utils: error: {' '.join(str(error).split())}", file=sys.stderr)  # in one line
         return BAD_USE
     except KeyboardInterrupt:
         print("course_utils: interrupted, nothing was written", file=sys.stderr)
@@ -99,8 +99,8 @@ def _device(text: str) -> torch.device:
 def _output_file(text: str) -> Path:
     """Checked before the training, not after it."""
     path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is a folder; name a file")
+    if path.exists() and not path.is_file():  # writing would put a file in the place of a device
+        raise argparse.ArgumentTypeError(f"{text!r} is a {'folder' if path.is_dir() else 'device'}; name a file")
     if not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"the folder of {text!r} does not exist or is not writable")
     return path

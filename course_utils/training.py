@@ -2,7 +2,6 @@
 
 import math
 import os
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,7 +17,8 @@ from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
 from course_utils.models import CNN, ModernCNN
 from course_utils.perturb import shift
 
-WATCHED_NAMES = {"test_first_2000": "test", "validation": "validation"}
+TRAIN_ON = ("train", "full_train")
+WATCHED_NAMES = {"test_first_2000": "test", "test": "test", "validation": "validation"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,12 @@ class Recipe:
         for name in ("batch_size", "learning_rate", "epochs", "log_every"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.schedule not in ("constant", "one-cycle"):
-            raise ValueError(f'schedule must be "constant" or "one-cycle", got {self.schedule!r}')
+        if not self.max_shift >= 0:
+            raise ValueError(f"max_shift must not be below 0, got {self.max_shift}")
+        choices = {"schedule": ("constant", "one-cycle"), "train_on": TRAIN_ON, "watch": tuple(WATCHED_NAMES)}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
 
 
 ORIGINAL = Recipe("original", CNN, train_on="full_train", watch="test_first_2000")
@@ -259,7 +263,15 @@ def load_checkpoint(path: str | os.PathLike) -> nn.Module:
         model.load_state_dict(saved["weights"])
     except FileNotFoundError:
         raise
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, OSError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is not a checkpoint written by save_checkpoint ({reason})") from error
+    except Exception as error:  # a stranger's or a damaged file can make the reader fail in any way
+        raise CheckpointError(
+            f"{path} is not a checkpoint written by save_checkpoint, or it is damaged: {_reason(error)}"
+        ) from error
     return model.eval()
+
+
+def _reason(error: Exception) -> str:
+    """In one line. Not in torch's words where it could not read a file: they advise to load it unsafely."""
+    if isinstance(error, RuntimeError) and "state_dict" in str(error):
+        return " ".join(line.strip() for line in str(error).splitlines()[:2])  # the first weight that does not fit
+    return f"it does not hold just the name of a model ({' or '.join(CHECKPOINT_MODELS)}) and its weights"

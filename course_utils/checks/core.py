@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from numbers import Real
 from typing import Any
 
 import torch
@@ -59,19 +60,19 @@ def call(function: Callable, *arguments: Any, said: str) -> Any:
 
 
 def expect_number(found: Any, said: str) -> float:
-    """`found` as a float, from a Python number or a tensor that holds one; otherwise a `Hint`."""
-    if isinstance(found, Tensor) and found.numel() == 1:
+    """`found` as a float, from a number or a tensor that holds one; otherwise a `Hint`."""
+    if isinstance(found, Tensor) and found.numel() == 1 and not found.is_complex():
         return found.item()
-    if isinstance(found, int | float) and not isinstance(found, bool):
+    if isinstance(found, Real) and not isinstance(found, bool):  # Python's numbers, and NumPy's
         return found
     what = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
     raise Hint(f"{said} should be one number, and this is {what}.")
 
 
 def expect_tensor(found: Any, shape: tuple[int, ...], said: str) -> Tensor:
-    """`found`, if it is a tensor of that shape; otherwise a `Hint`."""
+    """`found` as float32, if it is a tensor of that shape; otherwise a `Hint`."""
     if not isinstance(found, Tensor):
         raise Hint(f"with {said} a tensor should come back, and this is a {type(found).__name__}.")
     if tuple(found.shape) != shape:
         raise Hint(f"with {said} the shape should be {shape}, and yours is {tuple(found.shape)}.")
-    return found
+    return found.detach().float()

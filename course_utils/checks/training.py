@@ -54,7 +54,7 @@ def training_step(function) -> None:
         expected_optimizer.step()
         if all(torch.equal(before[name], value) for name, value in model.state_dict().items()):
             raise Hint("the weights did not move. After loss.backward(), the optimizer has to step.")
-        if number == 1 and abs(found - loss.item()) > 1e-5:
+        if number == 1 and not abs(found - loss.item()) < 1e-5:  # nan is not near anything
             raise Hint(
                 f"the loss of the first batch should be {loss.item():.4f}, not {found:.4f}: cross-entropy of the "
                 "logits as they are, averaged over the batch, before the update."
@@ -65,7 +65,7 @@ def training_step(function) -> None:
                 if number > 1
                 else "the weights moved, but not by this batch's gradient. The order is zero_grad, backward, step."
             )
-        if abs(found - loss.item()) > 1e-5:
+        if not abs(found - loss.item()) < 1e-5:
             raise Hint(f"the weights are right, the loss of {said} should be {loss.item():.4f}, not {found:.4f}.")
 
 
