@@ -1,5 +1,6 @@
 """The tutorial's network, the one that a modern recipe trains, and the layers they are compared with."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import torch
@@ -141,6 +142,42 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 def with_head(layer: nn.Module) -> nn.Sequential:
     """`layer`, which makes (N, 16, 28, 28), then ReLU and one linear layer that reads all 12,544 numbers."""
     return nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(16 * 28 * 28, 10))
+
+
+# Ways from 28 by 28 down to what the last layer reads: see notebook 03. The strides of the two convolutions, and the
+# layer that follows each.
+DOWNSAMPLING: dict[str, tuple[int, int, Callable[[], nn.Module] | None]] = {
+    "max": (1, 1, lambda: nn.MaxPool2d(2)),
+    "average": (1, 1, lambda: nn.AvgPool2d(2)),
+    "stride": (2, 2, None),
+    "late": (1, 4, None),
+    "none": (1, 1, None),
+    "global": (1, 1, lambda: nn.MaxPool2d(2)),
+}
+
+
+def downsampled_cnn(how: str) -> nn.Sequential:
+    """The tutorial's network, with another way from 28 by 28 down to what its last layer reads.
+
+    "max" is the tutorial's own. "average" pools by the mean. "stride" lets both convolutions move 2 pixels a step.
+    "late" keeps all 28 by 28 positions of the first convolution and every 4th, across and down, of the second. These
+    four end in (N, 32, 7, 7) and have 28,938 parameters. "none" leaves nothing out, so its last layer reads
+    32 * 28 * 28 numbers; "global" is "max" with each of the 32 final maps averaged to one number. Takes images
+    (N, 1, 28, 28) and returns logits (N, 10). Raises `ValueError` for another name.
+    """
+    if how not in DOWNSAMPLING:
+        raise ValueError(f"there is no downsampling {how!r}; there are {', '.join(DOWNSAMPLING)}")
+    stride1, stride2, pool = DOWNSAMPLING[how]
+    layers = {"conv1": nn.Conv2d(1, 16, kernel_size=5, stride=stride1, padding=2), "relu1": nn.ReLU()}
+    if pool:
+        layers["pool1"] = pool()
+    layers |= {"conv2": nn.Conv2d(16, 32, kernel_size=5, stride=stride2, padding=2), "relu2": nn.ReLU()}
+    if pool:
+        layers["pool2"] = pool()
+    if how == "global":
+        layers["mean"] = nn.AdaptiveAvgPool2d(1)
+    positions = {"global": 1, "none": 28 * 28}.get(how, 7 * 7)
+    return nn.Sequential(OrderedDict(layers | {"flatten": nn.Flatten(), "out": nn.Linear(32 * positions, 10)}))
 
 
 def check_images(images: Tensor) -> None:
