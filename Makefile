@@ -15,7 +15,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 ifeq ($(TORCH),cpu)
 INSTALL := $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu
 else ifeq ($(TORCH),)
-INSTALL := $(BIN)/python -m pip install --quiet
+INSTALL := $(BIN)/python -m pip install
 else
 $(error TORCH=$(TORCH) is not known. Use TORCH=cpu, or leave it out)
 endif
@@ -28,9 +28,7 @@ lab: .venv/learner-ready
 	$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_start_here.ipynb
 
 test: .venv/test-ready
-	@echo "Checking style, then running unit tests, notebook checks and all notebooks"
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	@echo "Running unit tests, notebook checks and all notebooks (some minutes)"
 	$(BIN)/pytest
 
 notebooks: .venv/test-ready
