@@ -128,11 +128,12 @@ def fit(
                 for step, (images, labels) in enumerate(loaders.train):
                     images = _random_shift(images, recipe.max_shift, generator)
                     loss = _update(model, images.to(device), labels.to(device), optimizer, schedule)
+                    done = len(history.step_loss)  # not bar.n, which stands still under TQDM_DISABLE=1
                     history.step_loss.append(loss)
                     if not math.isfinite(loss):
-                        raise TrainingDiverged(_diverged(loss, bar.n, recipe), history)
+                        raise TrainingDiverged(_diverged(loss, done, recipe), history)
                     if step % recipe.log_every == 0:
-                        _record(history, bar.n, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
+                        _record(history, done, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
                         if log:
                             log(
                                 f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
@@ -142,7 +143,8 @@ def fit(
                     bar.update()
         except KeyboardInterrupt:
             history.interrupted = True
-            bar.write(f"Interrupted after {bar.n} of {total_steps} steps; the model and its history are kept.")
+            done = len(history.step_loss)
+            bar.write(f"Interrupted after {done} of {total_steps} steps; the model and its history are kept.")
     history.total_seconds = time.perf_counter() - start
     model.eval()
     return history
