@@ -5,6 +5,7 @@
 
 from course_utils.checks.building import conv_parameters, flat_features, mended_network
 from course_utils.checks.convolution import conv2d, conv2d_stride_padding, shift_kernel, strided_size
+from course_utils.checks.pooling import average_weights, larger_of_two, max_pool, parameters_without_pooling
 from course_utils.checks.sharing import conv_matrix, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, sevens
 from course_utils.checks.training import accuracy, best_epoch, training_step
@@ -12,14 +13,18 @@ from course_utils.checks.training import accuracy, best_epoch, training_step
 __all__ = [
     "accuracy",
     "average_image",
+    "average_weights",
     "best_epoch",
     "conv2d",
     "conv2d_stride_padding",
     "conv_matrix",
     "conv_parameters",
     "flat_features",
+    "larger_of_two",
     "layer_parameters",
+    "max_pool",
     "mended_network",
+    "parameters_without_pooling",
     "predicted_accuracy",
     "sevens",
     "shift_kernel",
