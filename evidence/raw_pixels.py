@@ -1,5 +1,6 @@
 """Notebook 01, C1: raw pixels or hand-made filters, at three numbers of training images."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -12,71 +13,79 @@ from course_utils.data import Mnist
 from course_utils.filters import linear_on_hand_made_features, linear_on_pixels
 from course_utils.training import Recipe
 
-# Several ways to pool the hand-made responses are tried, and the best on validation is the one compared.
-CANDIDATES = {
-    "linear, raw pixels": [linear_on_pixels],
-    "linear, hand-made filters": [partial(linear_on_hand_made_features, pool) for pool in (2, 4)],
-    "CNN, raw pixels": [CNN],
-}
 SETTINGS = {
+    # The learning rate, and how the hand-made responses are pooled: the best on validation, for each number of images.
     "learning_rates": [1e-3, 3e-3, 1e-2],
-    "choice": {"images": 3_000, "epochs": 10, "seed": 0},  # of learning rate and pooling, on validation
+    "pools": [2, 4],
+    "choice_seed": 0,
     "comparisons": [
         {"images": 300, "epochs": 40, "seeds": [1, 2, 3, 4, 5]},
         {"images": 3_000, "epochs": 10, "seeds": [1, 2, 3, 4, 5]},
         {"images": 30_000, "epochs": 3, "seeds": [1, 2, 3]},
     ],
     "batch_size": 50,
-    "pools": [2, 4],
+}
+KINDS = {
+    "linear, raw pixels": {"pixels": linear_on_pixels},
+    "linear, hand-made filters": {
+        f"pooled {pool} by {pool}": partial(linear_on_hand_made_features, pool) for pool in SETTINGS["pools"]
+    },
+    "CNN, raw pixels": {"pixels": CNN},
 }
 
 
-def train(make_model, mnist: Mnist, images: int, epochs: int, seed: int, learning_rate: float) -> nn.Module:
-    """A model trained on `images` images of train, drawn by `seed`, which also fixes weights and batches."""
-    chosen = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(seed))[:images]
-    watched = Subset(mnist.validation, range(500))
-    loaders = make_loaders(Subset(mnist.train, chosen), watched, SETTINGS["batch_size"], seed)
-    torch.manual_seed(seed)
-    model = make_model()
+def run() -> dict[str, list[dict]]:
+    """For each number of images and kind: what validation chose, and the test accuracy of each seed."""
+    mnist = load_mnist()
+    choices, tests = [], []
+    pairs = [(comparison, kind) for comparison in SETTINGS["comparisons"] for kind in KINDS]
+    for comparison, kind in tqdm(pairs, desc="images and kinds"):
+        choice = choose(kind, mnist, comparison["images"], comparison["epochs"])
+        choices.append(choice)
+        for seed in comparison["seeds"]:
+            make_model = KINDS[kind][choice["variant"]]
+            model = train(make_model, mnist, comparison["images"], comparison["epochs"], seed, choice["learning_rate"])
+            tests.append(
+                {
+                    "kind": kind,
+                    "images": comparison["images"],
+                    "seed": seed,
+                    "test_accuracy": evaluate(model, mnist.test),
+                }
+            )
+    return {"choices": choices, "tests": tests}
+
+
+def choose(kind: str, mnist: Mnist, images: int, epochs: int) -> dict:
+    """The variant of this kind and the learning rate with the best validation accuracy."""
+    tried = []
+    for variant, make_model in KINDS[kind].items():
+        for learning_rate in SETTINGS["learning_rates"]:
+            model = train(make_model, mnist, images, epochs, SETTINGS["choice_seed"], learning_rate)
+            tried.append(
+                {
+                    "kind": kind,
+                    "images": images,
+                    "variant": variant,
+                    "learning_rate": learning_rate,
+                    "parameters": count_parameters(model),
+                    "validation_accuracy": evaluate(model, mnist.validation),
+                }
+            )
+    return max(tried, key=lambda one: one["validation_accuracy"])
+
+
+def train(
+    make_model: Callable[[], nn.Module], mnist: Mnist, images: int, epochs: int, seed: int, learning_rate: float
+) -> nn.Module:
+    """A model trained on images of `mnist.train` drawn by `seed`, which also fixes weights and batches."""
+    drawn = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(seed))[:images]
+    watched = Subset(mnist.validation, range(500))  # `fit` shows it; nothing is decided by it
+    loaders = make_loaders(Subset(mnist.train, drawn), watched, SETTINGS["batch_size"], seed)
     recipe = Recipe(
-        "raw_pixels", make_model, "train", "validation", learning_rate=learning_rate, epochs=epochs, log_every=10**6
+        "raw_pixels", make_model, "train", "validation", learning_rate=learning_rate, epochs=epochs, log_every=10_000
     )
+    torch.manual_seed(seed)
+    model = recipe.model()
     fit(model, loaders, recipe, seed=seed)
     return model
-
-
-def run() -> dict:
-    """What validation chose for each kind, and for each kind, number of images and seed the test accuracy."""
-    mnist = load_mnist()
-    choices = {}
-    for kind, makers in CANDIDATES.items():
-        tried = []
-        for maker in makers:
-            for learning_rate in tqdm(SETTINGS["learning_rates"], desc=f"choose: {kind}"):
-                model = train(maker, mnist, **SETTINGS["choice"], learning_rate=learning_rate)
-                pool = maker.args[0] if isinstance(maker, partial) else None
-                tried.append(
-                    {"learning_rate": learning_rate, "pool": pool, "validation": evaluate(model, mnist.validation)}
-                )
-        best = max(range(len(tried)), key=lambda index: tried[index]["validation"])
-        maker = makers[best // len(SETTINGS["learning_rates"])]
-        choices[kind] = {
-            "maker": maker,
-            "learning_rate": tried[best]["learning_rate"],
-            "tried": tried,
-            "parameters": count_parameters(maker()),
-        }
-    runs = [
-        (kind, comparison["images"], comparison["epochs"], seed)
-        for comparison in SETTINGS["comparisons"]
-        for seed in comparison["seeds"]
-        for kind in CANDIDATES
-    ]
-    tests = []
-    for kind, images, epochs, seed in tqdm(runs, desc="compare"):
-        choice = choices[kind]
-        model = train(choice["maker"], mnist, images, epochs, seed, choice["learning_rate"])
-        tests.append({"kind": kind, "images": images, "seed": seed, "test_accuracy": evaluate(model, mnist.test)})
-    for choice in choices.values():
-        del choice["maker"]
-    return {"choices": choices, "tests": tests}
