@@ -1,6 +1,7 @@
 """Figures: one style, alt text on every picture, and the drawings that several notebooks use."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ def image_axes(axes: Axes, image: Tensor, title: str = "", **imshow_options) -> 
     """Draw one image (H, W) without ticks or grid."""
     axes.imshow(image, **imshow_options)
     axes.set(xticks=[], yticks=[], title=title)
+    axes.spines[:].set(visible=True, color="0.7")  # a frame, since some images are white at the border
     axes.grid(False)
 
 
@@ -39,3 +41,16 @@ def image_grid(images: Tensor, titles: list[str] | None = None, columns: int = 1
         else:
             cell.set_axis_off()
     return figure
+
+
+def write_values(axes: Axes, values: Tensor, form: str = "{:.0f}", fontsize: float = 10) -> None:
+    """Write `values` (H, W) into the pixels of the image that was drawn last, where black or white can be read.
+
+    `form` is a format string.
+    """
+    drawn = axes.images[-1]
+    red, green, blue, _ = drawn.to_rgba(drawn.get_array()).transpose(2, 0, 1)
+    bright = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5  # luma weights of ITU-R BT.601
+    for (row, column), value in np.ndenumerate(values.numpy()):
+        ink = "black" if bright[row, column] else "white"
+        axes.text(column, row, form.format(value), ha="center", va="center", fontsize=fontsize, color=ink)
