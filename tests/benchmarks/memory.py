@@ -1,6 +1,6 @@
 """Peak resident memory of a kernel after each notebook, and of the JupyterLab server. Exit code 1 above a limit.
 
-Linux only: the peak is VmHWM in /proc/PID/status. 1 MB is 1,000,000 bytes.
+Linux only: the peak is VmHWM in /proc/PID/status. Unit and kernel limit are those of the tests, in conftest.py.
 """
 
 import json
@@ -20,21 +20,10 @@ from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-KERNEL_LIMIT = 600  # MB above `import torch, torchvision`
+sys.path.insert(0, str(ROOT))
+from conftest import KERNEL_MB_ABOVE_IMPORT, import_mb, peak_mb  # noqa: E402
+
 LAB_LIMIT = 250  # MB; Binder gives the server and one kernel 2 GB together
-
-
-def peak(pid: int | str) -> float:
-    """The most memory that a running process has held, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-
-
-def import_peak() -> float:
-    """A bare Python that has imported PyTorch: what no notebook can avoid."""
-    code = "import torch, torchvision; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    return int(printed) * 1024 / 1e6
 
 
 def kernel_peak(path: Path) -> float:
@@ -43,7 +32,7 @@ def kernel_peak(path: Path) -> float:
     resources = {"metadata": {"path": str(path.parent)}}
     try:
         NotebookClient(nbformat.read(path, as_version=4), km=manager, timeout=600, resources=resources).execute()
-        return peak(manager.provisioner.pid)
+        return peak_mb(manager.provisioner.pid)
     finally:
         manager.shutdown_kernel(now=True)
 
@@ -92,7 +81,7 @@ def _peak_in_use(server: subprocess.Popen, url: str, token: str) -> float:
     ask(f"/api/contents/{first}?content=1")
     kernel = json.loads(ask("/api/kernels", "POST", {"name": "python3"}))["id"]
     time.sleep(5)  # until the kernel is up and the server has dealt with it
-    memory = peak(server.pid)
+    memory = peak_mb(server.pid)
     ask(f"/api/kernels/{kernel}", "DELETE")
     return memory
 
@@ -102,13 +91,16 @@ def main() -> int:
     if sys.platform != "linux":
         print("memory.py reads /proc, which only Linux has: nothing measured")
         return 0
-    base = import_peak()
+    base = import_mb()
     print(f"peak resident memory, MB\n{'import torch, torchvision':<44} {base:5.0f}   torch {torch.__version__}")
     above = False
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         extra = kernel_peak(path) - base
-        above |= extra > KERNEL_LIMIT
-        print(f"{path.name:<44} {base + extra:5.0f}   {extra:.0f} above the import; limit {KERNEL_LIMIT}", flush=True)
+        above |= extra > KERNEL_MB_ABOVE_IMPORT
+        print(
+            f"{path.name:<44} {base + extra:5.0f}   {extra:.0f} above the import; limit {KERNEL_MB_ABOVE_IMPORT}",
+            flush=True,
+        )
     lab = lab_peak()
     print(f"{'JupyterLab server, without kernels':<44} {lab:5.0f}   limit {LAB_LIMIT}")
     return int(above or lab > LAB_LIMIT)
