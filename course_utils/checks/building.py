@@ -81,7 +81,7 @@ def _same_logits(network: nn.Module, reference: nn.Module, images: torch.Tensor)
             parameter.mul_(3)
         for parameter in reference.parameters():
             parameter.mul_(3)
-        found, expected = network(images), reference(images)
+        found, expected = network(images).float(), reference(images)
         if torch.allclose(found, expected, atol=1e-4):
             return
         if torch.allclose(found, expected.softmax(dim=1), atol=1e-4):

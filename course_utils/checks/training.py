@@ -26,7 +26,7 @@ def accuracy(function) -> None:
             raise Hint("that is how many are right. Divide by the number of images.")
         if abs(found - 100 * right / count) < 1e-4:
             raise Hint("that is in percent; a share from 0 to 1 is wanted.")
-        if abs(found - (1 - right / count)) < 1e-6:
+        if count > 1 and abs(found - (1 - right / count)) < 1e-6:
             raise Hint("that is the share of wrong answers.")
         raise Hint(f"with {said}, {right} of {count} are right. The answer for an image is the largest in its row.")
 
