@@ -1,7 +1,7 @@
 """What two or more notebooks of the course share. Each module owns the things its name says.
 
 data: MNIST, its splits and loaders · models: the CNN and what it is compared with · training: recipes, fit,
-evaluate, checkpoints · perturb: shifted images · plots: figures · checks: exercise checks · claims: the
+evaluate, checkpoints · perturb: images shifted, turned, bent · plots: figures · checks: exercise checks · claims: the
 ledger · evidence: stored results of long experiments.
 """
 
