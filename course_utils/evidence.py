@@ -65,5 +65,5 @@ def how_made(evidence: dict[str, Any]) -> str:
     made = evidence["made"]
     return (
         f"stored on {made['date']} by `make evidence` in {made['seconds']} s "
-        f"(torch {made['versions']['torch']}, {made['machine']}, {made['threads']} threads)"
+        f"(torch {made['versions']['torch']}, {made['machine']}, PyTorch threads: {made['threads']})"
     )

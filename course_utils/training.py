@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
 
 from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
 from course_utils.models import CNN, ModernCNN
 from course_utils.perturb import shift
+from course_utils.progress import progress
 
 TRAIN_ON = ("train", "full_train")
 WATCHED_NAMES = {"test_first_2000": "test", "test": "test", "validation": "validation"}
@@ -122,7 +122,7 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     history = History(watched)
     start = time.perf_counter()
-    with tqdm(total=total_steps, unit="step", desc=recipe.name) as bar:
+    with progress(total=total_steps, unit="step", desc=recipe.name) as bar:
         try:
             for epoch in range(recipe.epochs):
                 for step, (images, labels) in enumerate(loaders.train):
