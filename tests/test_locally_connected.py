@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_utils import count_parameters
-from course_utils.models import LAYERS, LocallyConnected2d, with_head
+from course_utils.models import LAYERS, LocallyConnected2d, with_head, with_small_head
 
 SETTINGS = [
     # in_channels, out_channels, image_size, kernel_size, padding
@@ -76,13 +76,14 @@ def test_parameters_of_the_three_layers():
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_the_three_layers_make_the_same_shape_for_the_same_head(name):
+def test_the_three_layers_make_the_same_shape_for_the_same_heads(name):
     images = torch.rand(2, 1, 28, 28)
     layer = LAYERS[name]()
     assert layer(images).shape == (2, 16, 28, 28)
-    network = with_head(layer)
-    assert network(images).shape == (2, 10)
-    assert count_parameters(network) - count_parameters(layer) == 12544 * 10 + 10
+    for make, parameters in ((with_head, 12544 * 10 + 10), (with_small_head, 784 * 10 + 10)):
+        network = make(layer)
+        assert network(images).shape == (2, 10)
+        assert count_parameters(network) - count_parameters(layer) == parameters
 
 
 @pytest.mark.parametrize(
