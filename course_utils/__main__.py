@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (DataError, CheckpointError, FileNotFoundError) as error:
+    except (DataError, CheckpointError, FileNotFoundError, PermissionError) as error:
         print(f"course_utils: error: {' '.join(str(error).split())}", file=sys.stderr)  # in one line
         return BAD_USE
     except KeyboardInterrupt:

@@ -107,17 +107,18 @@ def _stratified_split(labels: Tensor) -> tuple[Tensor, Tensor]:
 def _unpacked_root(root: Path) -> Path:
     """The root, `root` or the user's cache folder, in which torchvision finds the unpacked files."""
     _verify_archives(root / RAW)
-    cache = user_cache_path("course_utils")
-    for place in (root, cache):
-        if not _not_unpacked(place / RAW):
-            return place
-    missing = [name for name in UNPACKED_MD5 if not (root / RAW / f"{name}.gz").exists()]
+    if not _not_unpacked(root / RAW):
+        return root
+    missing = [f"{name}.gz" for name in UNPACKED_MD5 if not (root / RAW / f"{name}.gz").exists()]
     if missing:
         raise DataError(
-            f"MNIST is not complete in {root / RAW}: missing {', '.join(f'{name}.gz' for name in missing)}.\n"
+            f"MNIST is not complete in {root / RAW}: missing {', '.join(missing)}.\n"
             "The course ships the four files and downloads nothing. In its repository `git checkout -- data` "
             "brings them back; elsewhere, copy them from the repository's data/MNIST/raw."
         )
+    cache = user_cache_path("course_utils")
+    if not _not_unpacked(cache / RAW):
+        return cache
     place = cache if _is_read_only(root / RAW) else root
     try:
         _unpack(root / RAW, place / RAW)

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
 from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
+from course_utils.files import whole_file
 from course_utils.models import CNN, ModernCNN
 from course_utils.perturb import shift
 from course_utils.progress import progress
@@ -146,7 +146,7 @@ def fit(
             done = len(history.step_loss)
             bar.write(f"Interrupted after {done} of {total_steps} steps; the model and its history are kept.")
     history.total_seconds = time.perf_counter() - start
-    model.eval()
+    model.to(memory_format=torch.contiguous_format).eval()  # the layout in which weight.view(...) works
     return history
 
 
@@ -217,7 +217,7 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
 def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
     """Share of images that `model` labels right, 0..1. Works in chunks; leaves the model's mode as it was."""
     loader = data if isinstance(data, DataLoader) else in_chunks(data)
-    device = next(model.parameters()).device
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     was_training = model.training
     correct = count = 0
     model.eval()
@@ -248,22 +248,22 @@ def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:
             f"a {type(model).__name__} could not be built again from a checkpoint; "
             f"known are {', '.join(CHECKPOINT_MODELS)}. Save its weights yourself: torch.save(model.state_dict(), path)"
         )
-    part = Path(f"{path}.part")
-    torch.save({"model": type(model).__name__, "weights": model.state_dict()}, part)
-    os.replace(part, path)
+    with whole_file(path) as part:
+        torch.save({"model": type(model).__name__, "weights": model.state_dict()}, part)
 
 
 def load_checkpoint(path: str | os.PathLike) -> nn.Module:
     """The model that `save_checkpoint` wrote, on the CPU, in evaluation mode.
 
     Only tensors and plain values are read (`weights_only`), so a checkpoint from a stranger can't run code. Raises
-    `CheckpointError` for any file that is not such a checkpoint, `FileNotFoundError` if there is none.
+    `CheckpointError` for any file that is not such a checkpoint, `FileNotFoundError` or `PermissionError` if it can't
+    be opened.
     """
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         model = CHECKPOINT_MODELS[saved["model"]]()
         model.load_state_dict(saved["weights"])
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # a stranger's or a damaged file can make the reader fail in any way
         raise CheckpointError(

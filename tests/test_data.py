@@ -483,3 +483,13 @@ def test_missing_folder(tmp_path, cache, no_network):
 
 def test_loading_needs_no_network(root, no_network):
     assert len(load_mnist(root).full_train) == 60_000
+
+
+def test_a_wrong_root_is_an_error_even_if_the_cache_has_mnist(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    (cache / "MNIST").mkdir(parents=True)
+    shutil.copytree(data.DATA_ROOT / data.RAW, cache / data.RAW)
+    load_mnist(cache)  # unpacks there
+    monkeypatch.setattr(data, "user_cache_path", lambda name: cache)
+    with pytest.raises(data.DataError, match="missing"):
+        load_mnist(tmp_path / "typo")

@@ -679,3 +679,17 @@ def test_logits_of_the_same_weights_agree_with_a_plain_softmax(mnist):
     loss = -F.softmax(model(images), dim=1)[range(50), labels].log().mean().item()
     batch = make_loaders(ImageSet(mnist.train._pixels[:50, 0], mnist.train.labels[:50]), mnist.validation, 50)
     assert fit(model, batch, SHORT, device="cpu").step_loss == pytest.approx([loss], abs=1e-5)
+
+
+def test_weights_can_be_viewed_as_one_row_after_training():
+    mnist = load_mnist()
+    few = Subset(mnist.train, range(20))
+    model = CNN()
+    fit(model, make_loaders(few, few, batch_size=10), ORIGINAL)
+    assert model.conv2[0].weight.view(-1).shape == (12_800,)
+
+
+def test_evaluate_takes_a_model_without_parameters():
+    images, labels = torch.rand(5, 1, 1, 4), torch.tensor([0, 1, 2, 3, 0])
+    expected = (images.flatten(1).argmax(1) == labels).float().mean().item()
+    assert evaluate(nn.Flatten(), TensorDataset(images, labels)) == pytest.approx(expected)
