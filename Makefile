@@ -25,7 +25,7 @@ endif
 
 lab: .venv/learner-ready
 	@echo "Opening JupyterLab on notebooks/00_start_here.ipynb (stop it with Ctrl-C)"
-	$(BIN)/jupyter lab $(AS_ROOT) notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
 test: .venv/test-ready
 	@echo "Running unit tests, notebook checks and all notebooks (some minutes)"
