@@ -13,7 +13,7 @@ class Claim(NamedTuple):
 
 
 CLAIMS = {
-    "C1": Claim("A CNN takes raw pixels: no hand-made features needed", "01, 05"),
+    "C1": Claim("A CNN takes raw pixels: no hand-made features needed", "01"),
     "C2": Claim("Each layer extracts features; later layers combine basic ones into higher-order ones", "06"),
     "C3": Claim("In theory, a CNN is invariant to scale, translation and rotation", "06"),
     "C4": Claim("Local connection cuts the number of parameters", "02"),
