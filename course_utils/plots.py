@@ -1,5 +1,7 @@
 """Figures: one style, alt text on every picture, and the drawings that several notebooks use."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
@@ -41,6 +43,15 @@ def image_grid(images: Tensor, titles: list[str] | None = None, columns: int = 1
         else:
             cell.set_axis_off()
     return figure
+
+
+def band(axes: Axes, x: Sequence[float], values: Tensor, style: str, label: str) -> None:
+    """Draw a line through the means of `values` (repeats, len(x)), on a band from their lowest to their highest.
+
+    `style` is matplotlib's short form with a colour of the course's first, for example "C0o-".
+    """
+    axes.plot(x, values.mean(0), style, label=label)
+    axes.fill_between(x, values.amin(0), values.amax(0), color=style[:2], alpha=0.2, linewidth=0)
 
 
 def write_values(axes: Axes, values: Tensor, form: str = "{:.0f}", fontsize: float = 10) -> None:
