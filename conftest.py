@@ -3,8 +3,8 @@
 import os
 
 os.environ["TQDM_DISABLE"] = "1"  # nbval would compare a progress bar; set before torch imports tqdm
-# Where a shared machine has less than the two cores it shows, PyTorch's two threads wait for each other in a busy loop
-# and a step takes ten times as long (measured) as with one. `OMP_NUM_THREADS=2 pytest` tests with two.
+# Where a shared machine has less than the two cores it shows, PyTorch's two threads wait for each other in a busy loop,
+# and a step takes many times as long as with one thread. `OMP_NUM_THREADS=2 pytest` tests with two.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess

@@ -91,6 +91,7 @@ def test_dockerfile_has_the_steps_in_order():
         'pip install --no-cache-dir -r ".binder/requirements.txt"',
         "COPY --chown=1000:1000 src/ ${REPO_DIR}/",  # after the packages: a commit does not install them again
         "RUN ./.binder/postBuild",
+        'ENV R2D_ENTRYPOINT="${REPO_DIR}/.binder/start"',
     ]
     positions = [dockerfile.find(step) for step in steps]
     assert -1 not in positions and positions == sorted(positions), dict(zip(steps, positions, strict=True))
@@ -151,3 +152,14 @@ def test_post_build_fails_when_pytorch_does_not_install(tmp_path):
     python = clean_python(tmp_path, "--without-pip")  # quick to make; pip is not reached
     _, _, process = run_post_build(python, uv_exit_code=3)
     assert process.returncode == 3  # uv's code: it stopped there
+
+
+@not_on_windows
+def test_start_sets_one_thread_and_runs_what_it_is_given():
+    run = subprocess.run(
+        [BINDER / "start", "sh", "-c", 'echo "$OMP_NUM_THREADS $1"; exit 3', "sh", "two words"],
+        env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "8"},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.stdout, run.returncode) == ("1 two words\n", 3)
