@@ -114,9 +114,12 @@ class LocallyConnected2d(nn.Module):
                 f"{tuple(images.shape)}. A locally connected layer is made for one image size and one number of "
                 "channels; images without a channel axis get one with images.unsqueeze(1)."
             )
-        # p is a position, k a pixel of its patch, n an image, o an output channel.
-        patches = F.unfold(images, self.kernel_size, padding=self.padding)  # (N, K, P)
-        patches = patches.permute(2, 1, 0).contiguous()  # (P, K, N): laid out so that each position's product is quick
+        # p is a position, k a pixel of its patch, n an image, o an output channel. F.unfold would do this as well,
+        # image by image, which is slow where threads have to wait for each other.
+        patches = F.pad(images, [self.padding] * 4)
+        for axis in (2, 3):
+            patches = patches.unfold(axis, self.kernel_size, 1)  # in the end (N, C, H', W', kernel, kernel), a view
+        patches = patches.permute(2, 3, 1, 4, 5, 0).reshape(len(self.weight), -1, len(images))  # (P, K, N)
         outputs = torch.einsum("pok,pkn->pon", self.weight, patches) + self.bias.unsqueeze(2)
         return outputs.permute(2, 1, 0).unflatten(2, self.output_size)
 
