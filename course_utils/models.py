@@ -1,7 +1,8 @@
 """The tutorial's network, the one that a modern recipe trains, and the layers they are compared with."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -209,6 +210,18 @@ def _shape_hint(images: Tensor) -> str:
     if len(shape) == 4 and shape[-1] == 1:
         return " PyTorch wants the channel axis second: images.permute(0, 3, 1, 2)"
     return ""
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put `model` into evaluation mode, and each of its modules back into the mode it had."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, was_training in modes.items():
+            module.training = was_training
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
 from course_utils.files import whole_file
-from course_utils.models import CNN, ModernCNN
+from course_utils.models import CNN, ModernCNN, evaluation_mode
 from course_utils.perturb import shift
 from course_utils.progress import progress
 
@@ -215,20 +215,15 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
 
 
 def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
-    """Share of images that `model` labels right, 0..1. Works in chunks; leaves the model's mode as it was."""
+    """Share of images that `model` labels right, 0..1. Works in chunks and leaves the model as it was."""
     loader = data if isinstance(data, DataLoader) else in_chunks(data)
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    was_training = model.training
     correct = count = 0
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for images, labels in loader:
-                predicted = model(images.to(device)).argmax(dim=1)
-                correct += (predicted == labels.to(device)).sum().item()
-                count += len(labels)
-    finally:
-        model.train(was_training)
+    with evaluation_mode(model), torch.inference_mode():
+        for images, labels in loader:
+            predicted = model(images.to(device)).argmax(dim=1)
+            correct += (predicted == labels.to(device)).sum().item()
+            count += len(labels)
     if count == 0:
         raise ValueError("there is nothing to evaluate: the dataset is empty")
     return correct / count
