@@ -35,7 +35,10 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
 
 def probabilities_of(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Softmax of logits / temperature: above 1 the temperature flattens the probabilities, below 1 it sharpens them."""
+    _check_some(logits)
     _check_finite("logits", logits)
+    if logits.dim() != 2:
+        raise ValueError(f"expected logits of shape (N, K), one row an image, got {tuple(logits.shape)}")
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"the temperature must be a finite number above 0, got {temperature}")
     return (logits / temperature).softmax(dim=1)
@@ -47,6 +50,11 @@ def wilson_interval(successes: Tensor, trials: Tensor) -> tuple[Tensor, Tensor]:
     E. B. Wilson, *Probable inference, the law of succession, and statistical inference*, 1927. Unlike the share plus
     or minus two standard errors it stays within 0..1, and it has a width where all or none succeed.
     """
+    if successes.shape != trials.shape:
+        raise ValueError(
+            f"expected one number of trials for each count of successes, got {tuple(successes.shape)} successes and "
+            f"{tuple(trials.shape)} trials"
+        )
     successes, trials = successes.double(), trials.double()
     _check_some(trials)
     if not ((trials >= 1) & (successes >= 0) & (successes <= trials)).all():
@@ -57,12 +65,13 @@ def wilson_interval(successes: Tensor, trials: Tensor) -> tuple[Tensor, Tensor]:
     share, square = successes / trials, WILSON_Z**2
     middle = (share + square / (2 * trials)) / (1 + square / trials)
     half = WILSON_Z / (1 + square / trials) * (share * (1 - share) / trials + square / (4 * trials**2)).sqrt()
-    return middle - half, middle + half
+    return (middle - half).clamp(min=0), (middle + half).clamp(max=1)  # rounding may lead out by a hair
 
 
 def confident_mistakes(probabilities: Tensor, labels: Tensor, count: int) -> Tensor:
     """Indices of the `count` wrong answers with the highest confidence, highest first; fewer if there are fewer."""
     _check_probabilities(probabilities, labels)
+    _check_at_least_one("count", count)
     confidence, answers = probabilities.max(dim=1)
     wrong = (answers != labels).nonzero().squeeze(1)
     return wrong[confidence[wrong].argsort(descending=True, stable=True)][:count]
@@ -79,8 +88,7 @@ class Reliability(NamedTuple):
 def reliability(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Reliability:
     """Sort answers into `bins` of equal width by confidence; a confidence on an edge belongs to the bin below it."""
     _check_probabilities(probabilities, labels)
-    if bins < 1:
-        raise ValueError(f"there must be at least 1 bin, got {bins}")
+    _check_at_least_one("bins", bins)
     confidence, answers = probabilities.double().max(dim=1)
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.double)
     # Rounding can lift a confidence above 1 by a hair, beyond the last edge.
@@ -134,6 +142,8 @@ def accuracy_by_coverage(confidence: Tensor, correct: Tensor) -> tuple[Tensor, T
             f"expected two tensors of shape (N,), got confidence {tuple(confidence.shape)} and correct "
             f"{tuple(correct.shape)}"
         )
+    if correct.dtype != torch.bool:
+        raise ValueError(f"correct says True or False for each image (answers == labels), got {correct.dtype}")
     ordered, order = confidence.sort(descending=True)
     answered = torch.arange(1, len(ordered) + 1)
     accuracy = correct[order].double().cumsum(0) / answered
@@ -146,6 +156,8 @@ def left_to_read(confidence: Tensor, correct: Tensor, accuracy: float) -> int:
 
     All of them, where no threshold reaches it. Shapes as in `accuracy_by_coverage`.
     """
+    if not 0 <= accuracy <= 1:
+        raise ValueError(f"accuracy is a share from 0 to 1 (99.9 % is 0.999), got {accuracy}")
     reached, answered = accuracy_by_coverage(confidence, correct)
     enough = answered[reached >= accuracy]
     return len(confidence) - (int(enough.max()) if len(enough) else 0)
@@ -159,9 +171,12 @@ def caught(known: Tensor, strangers: Tensor, keep: float = 0.95) -> float:
     for name, scores in (("scores of known images", known), ("scores of strangers", strangers)):
         _check_some(scores)
         _check_finite(name, scores)
+        if scores.dim() != 1:
+            raise ValueError(f"expected one number an image as {name}, got shape {tuple(scores.shape)}")
     if not 0 < keep <= 1:
         raise ValueError(f"keep is a share above 0 and up to 1, got {keep}")
-    threshold = known.sort(descending=True).values[math.ceil(keep * len(known)) - 1]
+    kept = max(1, math.ceil(round(keep * len(known), 6)))  # rounded first: 0.55 * 100 is 55.00000000000001 in Python
+    threshold = known.sort(descending=True).values[kept - 1]
     return (strangers < threshold).double().mean().item()
 
 
@@ -172,8 +187,13 @@ def probe(features: Tensor, labels: Tensor, strength: float) -> Pipeline:
     smaller the weights are kept. Use it with `.score(features, labels)`, both (N, D) and (N,). Alain and Bengio,
     *Understanding intermediate layers using linear classifier probes*, 2016.
     """
-    _check_finite("features", features)
     _check_some(features)
+    _check_finite("features", features)
+    if features.dim() < 2 or labels.shape != features.shape[:1]:
+        raise ValueError(
+            f"expected one row of features and one label an image, (N, ...) and (N,); got {tuple(features.shape)} and "
+            f"{tuple(labels.shape)}"
+        )
     if len(labels.unique()) < 2:
         raise ValueError(f"a probe needs at least two classes to tell apart, and all {len(labels)} labels are equal")
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000, tol=1e-3))
@@ -202,15 +222,21 @@ def strongest_patches(images: Tensor, maps: Tensor, field: tuple[int, int, int],
     """
     _check_some(images)
     _check_finite("maps", maps)
+    _check_at_least_one("count", count)
+    if images.dim() != 4 or images.shape[1] != 1 or maps.dim() != 4:
+        raise ValueError(
+            f"expected images (N, 1, H, W) and maps (N, C, h, w); got {tuple(images.shape)} and {tuple(maps.shape)}"
+        )
     if len(images) != len(maps) or count > len(images):
         raise ValueError(f"expected as many maps as images and at least {count}; got {len(maps)} and {len(images)}")
     size, jump, start = field
     best = maps.flatten(2).max(dim=2)  # (N, C): the strongest position of each image
     chosen = best.values.topk(count, dim=0).indices.T  # (C, count)
     positions = best.indices.gather(0, chosen.T).T
-    rows = positions // maps.shape[3] * jump + start
-    columns = positions % maps.shape[3] * jump + start
-    padded = F.pad(images[:, 0], [size] * 4)  # wide enough for any patch that touches the image
+    # A patch further out than its own size is as black as one that lies next to the image.
+    rows = (positions // maps.shape[3] * jump + start).clamp(-size, images.shape[2])
+    columns = (positions % maps.shape[3] * jump + start).clamp(-size, images.shape[3])
+    padded = F.pad(images[:, 0], [size] * 4)
 
     def patch(image: int, row: int, column: int) -> Tensor:
         return padded[image, row + size : row + 2 * size, column + size : column + 2 * size]
@@ -226,20 +252,39 @@ def fgsm(model: nn.Module, images: Tensor, labels: Tensor, step: float) -> Tenso
     """
     _check_some(images)
     _check_finite("images", images)
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"expected one label an image, got {tuple(labels.shape)} labels, {len(images)} images")
     if not (math.isfinite(step) and step >= 0):
         raise ValueError(f"the step must be a finite number of at least 0, got {step}")
     attacked = []
     with evaluation_mode(model):
         for chunk, wanted in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
             chunk = chunk.clone().requires_grad_()
-            (gradient,) = torch.autograd.grad(F.cross_entropy(model(chunk), wanted), chunk)
+            logits = model(chunk)
+            _check_finite("logits", logits)
+            _check_labels(wanted, logits)
+            (gradient,) = torch.autograd.grad(_odds_against(logits, wanted).sum(), chunk)
             attacked.append((chunk.detach() + step * gradient.sign()).clamp(0, 1))
     return torch.cat(attacked)
 
 
+def _odds_against(logits: Tensor, labels: Tensor) -> Tensor:
+    """Log odds (N,) of all other answers against the label. Cross-entropy is log(1 + exp(odds)): it rises with them.
+
+    Where the network is all but sure, the gradient of cross-entropy rounds to 0 in float32, and theirs does not.
+    """
+    others = logits.scatter(1, labels[:, None], torch.finfo(logits.dtype).min)
+    return others.logsumexp(dim=1) - logits.gather(1, labels[:, None]).squeeze(1)
+
+
 def _check_some(values: Tensor) -> None:
-    if len(values) == 0:
+    if values.numel() == 0:
         raise ValueError("there is nothing to look at: the selection is empty")
+
+
+def _check_at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def _check_finite(name: str, values: Tensor) -> None:
