@@ -3,6 +3,7 @@
 `not tried yet` for an untouched stub, `not right yet: …` with a hint, or `correct`.
 """
 
+from course_utils.checks.analysis import auroc, calibration_error, most_confused
 from course_utils.checks.building import conv_parameters, flat_features, mended_network
 from course_utils.checks.convolution import conv2d, conv2d_stride_padding, shift_kernel, strided_size
 from course_utils.checks.pooling import average_weights, larger_of_two, max_pool, parameters_without_pooling
@@ -12,9 +13,11 @@ from course_utils.checks.training import accuracy, best_epoch, training_step
 
 __all__ = [
     "accuracy",
+    "auroc",
     "average_image",
     "average_weights",
     "best_epoch",
+    "calibration_error",
     "conv2d",
     "conv2d_stride_padding",
     "conv_matrix",
@@ -24,6 +27,7 @@ __all__ = [
     "layer_parameters",
     "max_pool",
     "mended_network",
+    "most_confused",
     "parameters_without_pooling",
     "predicted_accuracy",
     "sevens",

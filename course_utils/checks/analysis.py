@@ -1,0 +1,227 @@
+"""Checks of notebook 06."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from course_utils.checks.core import Hint, call, exercise, expect_number
+
+Pair = tuple[int, int]
+
+
+@exercise
+def most_confused(function) -> None:
+    """A function (counts (K, K), row = label, column = answer) -> (label, answer) of the pair most often confused."""
+    for matrix in _confusion_matrices():
+        classes = len(matrix)
+        said = f"a matrix of {classes} by {classes}"
+        result = call(function, matrix.clone(), said=said)
+        if isinstance(result, Tensor) and result.dim() == 1:
+            result = list(result)
+        if not isinstance(result, tuple | list) or len(result) != 2:
+            raise Hint(
+                "two numbers should come back, (label, answer). argmax() of a matrix counts its cells row by row: in "
+                "which row is that cell, and in which column?"
+            )
+        found = tuple(expect_number(value, name) for value, name in zip(result, ("label", "answer"), strict=True))
+        counts = {(row, column): int(matrix[row, column]) for row in range(classes) for column in range(classes)}
+        mistakes = {pair: count for pair, count in counts.items() if pair[0] != pair[1]}
+        expected = max(mistakes, key=mistakes.get)  # the first of equals
+        if found != expected:
+            raise Hint(_confusion_hint(found, expected, mistakes, said))
+
+
+def _confusion_matrices() -> list[Tensor]:
+    """Few mistakes off a heavy diagonal, each matrix with something that another reading gets wrong."""
+    generator = torch.Generator().manual_seed(0)
+    matrices = []
+    # (pair, mistakes) to set: 3 as 5 once more than 7 as 9, but 7 and 9 most often both ways together.
+    for classes, mistakes in (
+        (10, {(3, 5): 11, (7, 9): 10, (9, 7): 10}),
+        (10, {(8, 2): 12}),
+        (4, {(3, 2): 25}),
+        (3, {(0, 2): 9, (2, 0): 4}),
+        (5, {(3, 0): 20, (1, 4): 20, (4, 1): 20}),  # three equals
+        (12, {(11, 10): 8, (11, 0): 7}),
+    ):
+        matrix = torch.randint(0, 4, (classes, classes), generator=generator)
+        matrix += torch.diag(torch.randint(50, 99, (classes,), generator=generator))
+        for (label, answer), count in mistakes.items():
+            matrix[label, answer] = count
+        matrices.append(matrix)
+    matrices[2][1, 1] = 0  # a class that is never right
+    matrices[3] -= torch.diag(matrices[3].diagonal()) - torch.eye(3, dtype=torch.int64)  # mistakes are the rule
+    return matrices
+
+
+def _confusion_hint(found: Pair, expected: Pair, mistakes: dict[Pair, int], said: str) -> str:
+    both_ways = {pair: count + mistakes[pair[::-1]] for pair, count in mistakes.items()}
+    if found[0] == found[1]:
+        return "label and answer are equal there: the diagonal counts the right answers, and mistakes are wanted."
+    if mistakes.get(found) == mistakes[expected]:
+        return f"with {said} several pairs are equally frequent. The first of them, read row by row, is wanted."
+    if found == expected[::-1]:
+        return "you found the pair, the other way round. The row is the label, and the column is the answer."
+    if both_ways.get(found) == max(both_ways.values()):
+        return (
+            f"that pair is the most frequent in both directions together. {expected[0]} taken for {expected[1]} is "
+            f"one kind of mistake, {expected[1]} taken for {expected[0]} another."
+        )
+    if found not in mistakes:
+        return f"with {said} there is no cell {found}."
+    return (
+        f"with {said} your pair {found} counts {mistakes[found]} mistakes, and another cell off the diagonal counts "
+        f"{mistakes[expected]}."
+    )
+
+
+@exercise
+def calibration_error(function) -> None:
+    """A function (confidence (N,), correct (N,), bins) -> expected calibration error, 0..1, bins of equal width."""
+    for confidence, correct, bins in _calibration_cases():
+        said = f"{len(confidence)} images and bins={bins}"
+        result = call(function, confidence.clone(), correct.clone(), bins, said=said)
+        found = expect_number(result, "the calibration error")
+        gaps = _gaps(confidence, correct, bins)
+        expected = sum(share * abs(gap) for share, gap in gaps)
+        if not abs(found - expected) < 1e-5:  # nan is not near anything
+            raise Hint(_calibration_hint(found, expected, confidence, correct, bins) or _calibration_rule(gaps, said))
+
+
+def _calibration_cases() -> list[tuple[Tensor, Tensor, int]]:
+    """Confidences well inside their bins, so that it doesn't matter to which one an edge belongs."""
+    generator = torch.Generator().manual_seed(0)
+    cases = []
+    for bins, filled, count in (
+        (10, range(10), 200),
+        (10, (3, 5, 6, 8), 60),  # empty bins
+        (15, range(6, 15), 100),
+        (5, (2, 3, 4), 40),
+        (1, (0,), 30),
+        (4, (3,), 1),
+    ):
+        places = torch.tensor(filled)[torch.randint(0, len(filled), (count,), generator=generator)]
+        confidence = (places + 0.1 + 0.8 * torch.rand(count, generator=generator)) / bins
+        correct = torch.rand(count, generator=generator) < 0.9 * confidence**2 + 0.1 * (confidence < 0.5)
+        cases.append((confidence, correct, bins))
+    sure = cases[3][0].clone()
+    sure[:12] = 1.0  # as a softmax in float32 often says
+    return [*cases, (sure, cases[3][1], 5), (torch.full((6,), 0.95), torch.ones(6, dtype=torch.bool), 10)]
+
+
+def _gaps(confidence: Tensor, correct: Tensor, bins: int, top_belongs: bool = True) -> list[tuple[float, float]]:
+    """For each bin that holds something: its share of the images, and its accuracy less its mean confidence."""
+    gaps = []
+    for place in range(bins):
+        inside = [
+            (value, right)
+            for value, right in zip(confidence.tolist(), correct.tolist(), strict=True)
+            if place / bins <= value < (place + 1) / bins or (top_belongs and value == 1 and place == bins - 1)
+        ]
+        if inside:
+            gap = sum(right for _, right in inside) - sum(value for value, _ in inside)
+            gaps.append((len(inside) / len(confidence), gap / len(inside)))
+    return gaps
+
+
+def _calibration_hint(found: float, expected: float, confidence: Tensor, correct: Tensor, bins: int) -> str | None:
+    """What was misunderstood, if it is one of the common things."""
+    gaps = _gaps(confidence, correct, bins)
+    sizes = [abs(gap) for _, gap in gaps]
+    signed = sum(share * gap for share, gap in gaps)
+    below_top = _gaps(confidence, correct, bins, top_belongs=False)
+    without_top = sum(share * abs(gap) for share, gap in below_top)
+    answered = sum(share for share, _ in below_top) or math.inf
+    readings = [
+        ((100 * expected,), "that is in percent; a share from 0 to 1 is wanted."),
+        (
+            [sum(share * abs(gap) for share, gap in _gaps(confidence, correct, other)) for other in (10, 15)],
+            f"that is the error with another number of bins. Your function was asked for bins={bins}.",
+        ),
+        (
+            (signed, -signed),
+            "gaps above and below the diagonal cancel out in your sum. Each bin's gap counts by its size, without its "
+            "sign.",
+        ),
+        (
+            (sum(sizes) / len(sizes), sum(sizes) / bins),
+            "every bin counts the same in your mean. A bin counts by the images in it.",
+        ),
+        ((max(sizes),), "that is the largest gap. The mean over all bins is wanted, each weighted by its images."),
+        (
+            (expected * len(confidence), expected * len(confidence) / bins),
+            "a bin's weight is its share of the images: divide its count by N.",
+        ),
+        (
+            (without_top, without_top / answered),
+            "a confidence of 1.0 belongs to the last bin; in yours it is in none.",
+        ),
+    ]
+    if math.isnan(found) and len(gaps) < bins:
+        return "your function gives nan, not a number: the mean over a bin without images. Leave such bins out."
+    return next((hint for values, hint in readings if any(abs(found - value) < 1e-5 for value in values)), None)
+
+
+def _calibration_rule(gaps: list[tuple[float, float]], said: str) -> str:
+    expected = sum(share * abs(gap) for share, gap in gaps)
+    return (
+        f"with {said} it should be {expected:.4f}: in each bin the distance of its accuracy from its mean confidence, "
+        "weighted by its share of the images."
+    )
+
+
+@exercise
+def auroc(function) -> None:
+    """A function (known (N,), strangers (M,)) -> share of pairs in which the known one scores higher, ties half."""
+    for known, strangers in _score_cases():
+        said = f"{len(known)} known images and {len(strangers)} strangers"
+        found = expect_number(call(function, known.clone(), strangers.clone(), said=said), "the AUROC")
+        pairs = [(one, other) for one in known.tolist() for other in strangers.tolist()]
+        higher = sum(one > other for one, other in pairs)
+        ties = sum(one == other for one, other in pairs)
+        if not abs(found - (higher + ties / 2) / len(pairs)) < 1e-5:
+            raise Hint(_auroc_hint(found, higher, ties, known, strangers))
+
+
+def _score_cases() -> list[tuple[Tensor, Tensor]]:
+    """Scores of all signs and sizes, as energies have them; with ties, and with as many of one kind as of the other."""
+    generator = torch.Generator().manual_seed(0)
+    cases = [
+        (torch.randn(known, generator=generator) + 0.7, torch.randn(strangers, generator=generator))
+        for known, strangers in ((12, 12), (20, 7), (3, 15))
+    ]
+    return [
+        *cases,
+        ((8 + 10 * cases[1][0]).round(), (6 + 10 * cases[2][1]).round()),  # some ties
+        (torch.tensor([1.0, 1.0, 0.9, 1.0]), torch.tensor([1.0, 0.2, 1.0])),  # as a softmax in float32 often says
+        (torch.tensor([3.0]), torch.tensor([-40.0, -2.0])),  # all told apart
+        (torch.tensor([-7.0, -6.0]), torch.tensor([-5.0])),  # all the wrong way
+        (torch.full((4,), 0.5), torch.full((2,), 0.5)),
+    ]
+
+
+def _auroc_hint(found: float, higher: int, ties: int, known: Tensor, strangers: Tensor) -> str:
+    pairs = len(known) * len(strangers)
+    expected = (higher + ties / 2) / pairs
+    side_by_side = [one > other for one, other in zip(known.tolist(), strangers.tolist(), strict=False)]
+    readings = [
+        (1 - expected, "that is the share of pairs in which the stranger scores higher."),
+        (higher + ties / 2, f"that is a number of pairs. Divide by all {pairs} of them."),
+        (100 * expected, "that is in percent; a share from 0 to 1 is wanted."),
+        (higher / pairs, "a pair with equal scores counts half; yours counts nothing."),
+        ((higher + ties) / pairs, "a pair with equal scores counts half; yours counts whole."),
+        (higher / max(1, pairs - ties), "a pair with equal scores is a pair too, and counts half."),
+        (
+            sum(side_by_side) / len(side_by_side),
+            "each known image is compared with one stranger only. Compare each with every stranger.",
+        ),
+    ]
+    for value, hint in readings:
+        if abs(found - value) < 1e-5:
+            return hint
+    return (
+        f"with {len(known)} known images and {len(strangers)} strangers there are {pairs} pairs. In {higher} of them "
+        f"the known image scores higher, {ties} are equal, so {expected:.4f} is right, not {found:.4f}. No threshold "
+        "is needed."
+    )
