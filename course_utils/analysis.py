@@ -200,6 +200,25 @@ def probe(features: Tensor, labels: Tensor, strength: float) -> Pipeline:
     return pipeline.fit(features.flatten(1).numpy(), labels.numpy())
 
 
+def layer_inputs(model: nn.Module, images: Tensor) -> list[Tensor]:
+    """What each convolution and each linear layer of `model` receives for `images` (N, C, H, W), from first to last.
+
+    The first entry is the images themselves, the next what the first block made of them, and so on.
+    """
+    layers = [module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    received = [[] for _ in layers]
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, inputs, kept=kept: kept.append(inputs[0].clone()))
+        for layer, kept in zip(layers, received, strict=True)
+    ]
+    try:
+        logits_of(model, images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [torch.cat(chunks) for chunks in received]
+
+
 def receptive_field(layers: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
     """Of stacked layers (kernel_size, stride, padding): what one output position sees, as (size, stride, start).
 
