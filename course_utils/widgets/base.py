@@ -1,12 +1,14 @@
 """What all interactive parts share: where their scripts lie, and what stands in their place for those who only read."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import anywidget
 import torch
 from torch import Tensor
-from traitlets import Unicode
+from traitlets import HasTraits, TraitType, Unicode
 
 
 @cache
@@ -40,20 +42,35 @@ class CourseWidget(anywidget.AnyWidget):
         return f"[{self.title}: an interactive part. Run this cell in JupyterLab to use it.]"
 
 
+class Converted(TraitType):
+    """A trait that keeps what `convert` makes of the value it is given, as nested lists for instance of a tensor.
+
+    `convert` raises an error of its own for a value that it can't use; the trait then stays as it was.
+    """
+
+    def __init__(self, convert: Callable[[Any], Any], **metadata: Any):
+        super().__init__(**metadata)
+        self.convert = convert
+
+    def validate(self, obj: HasTraits, value: Any) -> Any:
+        return self.convert(value)
+
+
 def grey_image(image: Tensor, name: str = "image") -> Tensor:
     """One grey image as float32 (H, W), from (H, W), (1, H, W) or (1, 1, H, W); NumPy arrays and lists do as well.
 
     Raises `ValueError` for another shape, for no pixels at all, and for pixels that are not finite or not in 0..1.
     """
-    pixels = torch.as_tensor(image, dtype=torch.float32).detach().cpu()
+    given = torch.as_tensor(image)
+    pixels = given.detach().to("cpu", torch.float32)
     while pixels.dim() > 2 and len(pixels) == 1:
         pixels = pixels[0]
     if pixels.dim() != 2 or pixels.numel() == 0:
         raise ValueError(
-            f"expected {name} to be one grey image of shape (H, W) or (1, H, W), got {tuple(torch.as_tensor(image).shape)}."
-            " One image of a batch is images[0]"
+            f"expected {name} to be one grey image of shape (H, W) or (1, H, W), got {tuple(given.shape)}. "
+            "One image of a batch is images[0]"
         )
-    if not bool(pixels.isfinite().all()):
+    if not pixels.isfinite().all():
         raise ValueError(f"{name} has pixels that are not finite numbers (NaN or infinite)")
     if pixels.min() < 0 or pixels.max() > 1:
         raise ValueError(

@@ -42,10 +42,23 @@ function makeRoot({ model, el }, name, title, onKernelLost = () => {}) {
   return root;
 }
 
-/** Set traits and send them to the kernel; without a kernel they stay in the page. */
-function save(model, traits) {
-  for (const [name, value] of Object.entries(traits)) model.set(name, value);
-  model.save_changes();
+/**
+ * A function that sets traits: other views of the same model see them at once, the kernel a moment after the last of
+ * many. Without a kernel they stay in the page.
+ */
+function saver(model) {
+  let timer;
+  return (traits) => {
+    for (const [name, value] of Object.entries(traits)) model.set(name, value);
+    clearTimeout(timer);
+    timer = setTimeout(() => model.save_changes(), 100);
+  };
+}
+
+/** Call `update` now, and whenever one of the traits changes, here, in another view or in Python. */
+function follow(model, traits, update) {
+  model.on(traits.map((name) => `change:${name}`).join(" "), update);
+  update();
 }
 
 /** A line that screen readers read out when it changes. */
@@ -118,7 +131,7 @@ const STEPS = {
 /**
  * A picture of a matrix. `label` names it. With `onPick(row, column)` it is a control: the mouse by hovering (or by
  * clicking, with `hover: false`), a finger by touching, the keyboard by arrow keys, Home, End, PageUp and PageDown.
- * Returns { element, draw(rows, colour), frames([{ row, column, rows, columns, kind }]), pick(row, column) }.
+ * Returns { element, draw(rows, colour), frames([{ row, column, rows, columns, kind }]), place(row, column) }.
  */
 function pixelMap({ label, testid, size = "260px", onPick = null, hover = true }) {
   const canvas = make("canvas", { "aria-hidden": "true" });
@@ -150,15 +163,20 @@ function pixelMap({ label, testid, size = "260px", onPick = null, hover = true }
     }
   }
 
+  /** Where the arrow keys start from. */
+  function place(row, column) {
+    cursor = [row, column];
+  }
+
   function pick(row, column) {
-    cursor = [clamp(row, 0, height - 1), clamp(column, 0, width - 1)];
-    onPick?.(...cursor);
+    place(clamp(row, 0, height - 1), clamp(column, 0, width - 1));
+    onPick(...cursor);
   }
 
   function pickUnder(event) {
     const box = canvas.getBoundingClientRect();
-    const place = (share, count) => clamp(Math.floor(share * count), 0, count - 1);
-    pick(place((event.clientY - box.top) / box.height, height), place((event.clientX - box.left) / box.width, width));
+    const share = (distance, length, count) => Math.floor((distance / length) * count);
+    pick(share(event.clientY - box.top, box.height, height), share(event.clientX - box.left, box.width, width));
   }
 
   if (onPick) {
@@ -174,7 +192,7 @@ function pixelMap({ label, testid, size = "260px", onPick = null, hover = true }
       pick(cursor[0] + step[0], cursor[1] + step[1]);
     });
   }
-  return { element, draw, frames, pick };
+  return { element, draw, frames, place };
 }
 
 /** A table of numbers on their colours. Returns { element, fill(rows, colour, digits) }. */
