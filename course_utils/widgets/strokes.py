@@ -6,18 +6,19 @@ one. A drawing is a list of strokes.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 SIZE = 28  # pixels of an MNIST image's side
 BOX = 20  # pixels of the box that a digit's longer side fills
 CENTRE = 14  # the pixel, counted from 0, on which a digit's centre of mass lies
-FINE = 20 * SIZE  # pixels of the black-and-white picture's side
+FINE = 10 * SIZE  # pixels of the black-and-white picture's side
+PIXEL_CENTRES = np.arange(FINE) + 0.5
 PEN_WIDTH = 0.09  # of the pad's side: 2.5 pixels of 28
-FAR = 8.0  # pad sides; a point farther away is moved to here, since Pillow counts pixels in 32 bits
 
 Strokes = list[list[list[float]]]
 
@@ -53,28 +54,34 @@ def _is_list(value) -> bool:
 
 
 def draw(strokes: Sequence, pen_width: float = PEN_WIDTH) -> Tensor:
-    """Black-and-white picture (560, 560) of a drawing, float32: 1 where ink is, 0 elsewhere.
+    """Black-and-white picture (280, 280) of a drawing, float32: 1 where ink is, 0 elsewhere.
 
     Each stroke is a line `pen_width` wide, in units of the pad's side, with round ends; a stroke of one point is a
     dot. What lies outside of the pad is cut off. Raises the errors of `check_strokes`.
     """
-    canvas = Image.new("L", (FINE, FINE))
-    pen, radius = ImageDraw.Draw(canvas), pen_width * FINE / 2
+    ink = np.zeros((FINE, FINE), dtype=bool)
     for stroke in check_strokes(strokes):
-        points = np.clip(np.array(stroke), -FAR, FAR) * FINE - 0.5  # Pillow's coordinates are those of pixel centres
-        for x, y in points:
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=1)
-        for start, end in zip(points[:-1], points[1:], strict=True):
-            pen.polygon(_rectangle(start, end, radius), fill=1)
-    return torch.from_numpy(np.array(canvas, dtype=np.float32))
+        points = [(x * FINE, y * FINE) for x, y in stroke]
+        for start, end in pairwise([points[0], *points]):  # first from the first point to itself: a dot
+            _draw_line(ink, start, end, pen_width * FINE / 2)
+    return torch.from_numpy(ink.astype(np.float32))
 
 
-def _rectangle(start: np.ndarray, end: np.ndarray, radius: float) -> list[tuple[float, float]]:
-    """Corners of the rectangle that reaches `radius` to both sides of a line."""
-    along = end - start
-    length = math.hypot(*along)
-    aside = np.array([-along[1], along[0]]) * (radius / length if length else 0)
-    return [tuple(corner) for corner in (start + aside, end + aside, end - aside, start - aside)]
+def _draw_line(ink: np.ndarray, start: tuple[float, float], end: tuple[float, float], radius: float) -> None:
+    """Set the pixels of `ink` (280, 280) whose centres lie within `radius` pixels of a line."""
+    columns, rows = (_reach(*ends, radius) for ends in zip(start, end, strict=True))
+    x, y = PIXEL_CENTRES[columns] - start[0], PIXEL_CENTRES[rows, None] - start[1]
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    if dx or dy:  # how far along the line its nearest point is, from 0 to 1
+        share = np.minimum(np.maximum((x * dx + y * dy) / (dx * dx + dy * dy), 0), 1)
+        x, y = x - share * dx, y - share * dy
+    ink[rows, columns] |= x * x + y * y <= radius * radius
+
+
+def _reach(start: float, end: float, radius: float) -> slice:
+    """The rows (or columns) of the picture that a line can touch: few, for most lines are short."""
+    low, high = math.floor(min(start, end) - radius), math.ceil(max(start, end) + radius)
+    return slice(min(max(low, 0), FINE), min(max(high, 0), FINE))
 
 
 def scaled(picture: Tensor) -> Tensor:
