@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Error, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
+import scratch  # noqa: E402
 from lab import INSTALL, QUIET, Lab, Network, Server, find_chromium  # noqa: E402
 
 MISSING = f"no Chromium or Chrome found. Install one: {INSTALL}"
@@ -45,6 +46,17 @@ def lab(browser, server, network, request):
     context.close()
     assert network.inside, "the guard saw no request at all, not even to the server: it does not watch"
     assert not network.outside, f"requests left the machine: {network.outside}"
+
+
+@pytest.fixture(scope="module")
+def widgets(lab, server):
+    """A notebook with all interactive parts, open, its imports run. All modules share its kernel."""
+    if not (server.root / scratch.NAME).exists():
+        scratch.write_notebook(server.root)
+    lab.open(scratch.NAME)
+    troubles = lab.run(0, seconds=180).troubles()
+    assert not troubles, troubles
+    return scratch.Widgets(lab)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -159,7 +159,7 @@ IS_DONE = """() => {
     const panel = window.jupyterapp.shell.currentWidget;
     const cells = panel.content.widgets.map(cell => cell.model)
         .filter(model => model.type === 'code' && model.sharedModel.getSource().trim());
-    const failed = cells.some(model => model.outputs.toJSON().some(output => output.output_type === 'error'));
+    const failed = cells.some(({outputs}) => outputs.length && outputs.get(outputs.length - 1).type === 'error');
     const run = cells.every(model => model.executionCount);
     return panel.sessionContext.session.kernel.status === 'idle' && (failed || run);
 }"""
@@ -212,7 +212,11 @@ class Lab:
 
     def wait_until_open(self, path: str) -> None:
         """Until that notebook is in front and its kernel has nothing to do."""
-        self.page.wait_for_function(IS_OPEN, arg=path, timeout=60_000)
+        self.wait_for(IS_OPEN, path)
+
+    def wait_for(self, condition: str, argument: object = None, seconds: float = 60) -> None:
+        """Until a JavaScript function returns something true. Asked five times a second: the kernel needs the cores."""
+        self.page.wait_for_function(condition, arg=argument, timeout=1000 * seconds, polling=200)
 
     def path(self) -> str | None:
         """Of the notebook in front."""
@@ -249,14 +253,14 @@ class Lab:
         self.cell(index).locator(".jp-InputPrompt").click()
         before = self.cells()[index].count
         self.page.keyboard.press("Shift+Enter")
-        self.page.wait_for_function(
+        self.wait_for(
             """([index, before]) => {
                 const panel = window.jupyterapp.shell.currentWidget;
                 const count = panel.content.widgets[index].model.executionCount;
                 return count && count !== before && panel.sessionContext.session.kernel.status === 'idle';
             }""",
-            arg=[index, before],
-            timeout=1000 * seconds,
+            [index, before],
+            seconds,
         )
         return self.cells()[index]
 
@@ -265,13 +269,55 @@ class Lab:
         self.menu("Edit", "Clear Outputs of All Cells")
         assert not any(cell.outputs or cell.count for cell in self.cells()), "cells keep their outputs"
         self.menu("Run", "Run All Cells")
-        self.page.wait_for_function(IS_DONE, timeout=1000 * seconds)
+        self.wait_for(IS_DONE, seconds=seconds)
         return self.cells()
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel from the menu, and confirm; wait until it answers."""
+        self.menu("Kernel", "Restart Kernel…")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.wait_for(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus === 'idle'"
+            " && !document.querySelector('.jp-Dialog')"
+        )
+
+    def reload(self) -> None:
+        """Save the notebook, reload the page, and wait until the notebook is there again."""
+        path = self.path()
+        self.menu("File", "Save Notebook")
+        self.wait_for("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        self.page.reload()
+        self.wait_until_open(path)
+
+    def choose_theme(self, name: str) -> None:
+        """JupyterLab Dark or JupyterLab Light."""
+        self.menu("Settings", "Theme", name)
+        light = str("Light" in name).lower()
+        self.page.locator(f"body[data-jp-theme-light='{light}']").wait_for()
 
     def shut_kernel_down(self) -> None:
         """End the kernel of the notebook in front: a kernel with PyTorch takes 1 GB."""
         self.menu("Kernel", "Shut Down Kernel")
-        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
+        self.wait_for("() => !window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
+
+    def expect_text(self, part: Locator, testid: str, text: str) -> None:
+        """Until the element says `text` somewhere, or says nothing if it is empty."""
+        expect(part.get_by_test_id(testid)).to_have_text(re.compile(re.escape(text) if text else "^$"), timeout=10_000)
+
+    def pixels(self, picture: Locator) -> str:
+        """The content of the canvas in `picture`, to be compared."""
+        return picture.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+
+    def focused(self) -> str | None:
+        """data-testid of the element that has the focus."""
+        return self.page.evaluate("() => document.activeElement?.dataset.testid ?? null")
+
+    def has_visible_focus(self) -> bool:
+        """Does the browser draw an outline around the element that has the focus?"""
+        return self.page.evaluate(
+            "() => { const {outlineStyle, outlineWidth} = getComputedStyle(document.activeElement);"
+            " return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2; }"
+        )
 
     def screenshot(self, name: str) -> Path:
         """Save what the page shows as screenshots/`name`.png."""
