@@ -8,11 +8,11 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from traitlets import Dict, Float, Int, List, observe, validate
+from traitlets import Dict, Float, Int, default, observe, validate
 
 from course_utils.models import IMAGE_SHAPE
 from course_utils.plots import image_axes
-from course_utils.widgets.base import CourseWidget, module
+from course_utils.widgets.base import Converted, CourseWidget, module
 from course_utils.widgets.images import as_bytes, digit_images
 from course_utils.widgets.strokes import PEN_WIDTH, check_strokes, draw, mnist_way, scaled
 
@@ -122,7 +122,7 @@ class DrawDigit(CourseWidget):
     title = "Draw a digit"
     _esm = module("draw_digit")
 
-    value = List(help="the drawing: strokes of points (x, y)").tag(sync=True)
+    value = Converted(check_strokes).tag(sync=True)
     example = Int(None, allow_none=True, help="the example shown in place of the drawing").tag(sync=True)
     example_count = Int(0).tag(sync=True)
     pen_width = Float(PEN_WIDTH, help="of the pad's side").tag(sync=True)
@@ -139,9 +139,9 @@ class DrawDigit(CourseWidget):
         super().__init__(example_count=0 if examples is None else len(self._examples), **traits)
         self._answer()
 
-    @validate("value")
-    def _check_value(self, proposal) -> list:
-        return check_strokes(proposal.value)
+    @default("value")
+    def _no_value(self) -> list:
+        return []
 
     @validate("example")
     def _check_example(self, proposal) -> int | None:
