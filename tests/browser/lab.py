@@ -1,0 +1,327 @@
+"""A JupyterLab server for the tests, the browser they drive, and what a learner does in its window."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+INSTALL = "apt-get update && apt-get install -y chromium   (or name one: CHROMIUM=/path/to/chromium)"
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+)
+# Chromium itself asks for updates, lists and translations. These tests count requests, so it must not.
+QUIET = (
+    "--no-sandbox",  # Chromium's sandbox refuses root, which one is in a container
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+LOOPBACK = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)")
+INSIDE = re.compile(r"^(data|blob|about|chrome-error|devtools):")  # never reach a network
+# The learner's settings of JupyterLab must not matter, and it must not ask its makers for news.
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    }
+}
+START_SECONDS = 60
+
+
+def find_chromium() -> str | None:
+    """Path of Chromium or Chrome: $CHROMIUM, else the first of `BROWSERS` that is installed."""
+    return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CHROMIUM"), *BROWSERS)))), None)
+
+
+class Server:
+    """JupyterLab on loopback, at a free port, over a copy of the course: what a test writes stays in the copy."""
+
+    def __init__(self, folder: Path):
+        self.root = folder / "course"
+        self.root.mkdir(parents=True)
+        shutil.copytree(ROOT / "notebooks", self.root / "notebooks", ignore=shutil.ignore_patterns(".*"))
+        for name in ("README.md", "CONTRIBUTING.md"):
+            shutil.copy2(ROOT / name, self.root)
+        self._settings = folder / "jupyter"
+        overrides = self._settings / "labconfig" / "default_setting_overrides.json"
+        overrides.parent.mkdir(parents=True)
+        overrides.write_text(json.dumps(SETTINGS))
+        self._log = (folder / "server.log").open("w+")
+        self._process = self._start()
+        try:
+            self.url, self.token = self._address()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> subprocess.Popen:
+        ours = {f"JUPYTER_{name}_DIR": str(self._settings) for name in ("CONFIG", "DATA", "RUNTIME")}
+        ours |= {
+            "JUPYTERLAB_SETTINGS_DIR": str(self._settings / "user"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self._settings / "workspaces"),
+            "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this environment's Python
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+            "TQDM_DISABLE": "1",
+        }
+        theirs = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+        options = {
+            "ServerApp.ip": "127.0.0.1",
+            "ServerApp.port": 0,
+            "ServerApp.root_dir": self.root,
+            "LabApp.expose_app_in_browser": True,  # window.jupyterapp: the tests read the notebook's model there
+            "LabApp.extension_manager": "readonly",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+            + [f"--{name}={value}" for name, value in options.items()],
+            cwd=self.root,
+            env={"OMP_NUM_THREADS": "1"} | theirs | ours,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def _address(self) -> tuple[str, str]:
+        """URL and token, which the server writes down once it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            for path in self._settings.glob("jpserver-*.json"):
+                try:
+                    written = json.loads(path.read_text())
+                except json.JSONDecodeError:  # it is being written
+                    continue
+                return written["url"].rstrip("/"), written["token"]
+            time.sleep(0.1)
+        self._log.seek(0)
+        raise RuntimeError(f"JupyterLab did not start within {START_SECONDS} s:\n{self._log.read()}")
+
+    def stop(self) -> None:
+        """Stop the server, which stops its kernels."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+@dataclass
+class Network:
+    """Counts what a browser's pages ask from anywhere but this machine, and lets none of it out."""
+
+    outside: list[str] = field(default_factory=list)
+    inside: int = 0
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("request", lambda request: self._note(request.url))
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._note(socket.url)))
+        context.route(lambda url: not (LOOPBACK.match(url) or INSIDE.match(url)), lambda route: route.abort())
+
+    def _note(self, url: str) -> None:
+        if LOOPBACK.match(url):
+            self.inside += 1
+        elif not INSIDE.match(url):
+            self.outside.append(url)
+
+
+# A notebook as JupyterLab holds it, which is all of it, whatever part of it is on screen.
+READ_CELLS = """() => window.jupyterapp.shell.currentWidget.content.widgets.map(({model}) => ({
+    kind: model.type,
+    source: model.sharedModel.getSource(),
+    count: model.executionCount ?? null,
+    outputs: model.outputs ? model.outputs.toJSON() : [],
+    tags: model.getMetadata('tags') ?? [],
+}))"""
+IS_OPEN = """path => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    return panel?.context?.path === path && panel.context.isReady && panel.sessionContext.isReady
+        && panel.sessionContext.session?.kernel?.status === 'idle' && !!panel.content.widgets.length;
+}"""
+IS_DONE = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const cells = panel.content.widgets.map(cell => cell.model)
+        .filter(model => model.type === 'code' && model.sharedModel.getSource().trim());
+    const failed = cells.some(({outputs}) => outputs.length && outputs.get(outputs.length - 1).type === 'error');
+    const run = cells.every(model => model.executionCount);
+    return panel.sessionContext.session.kernel.status === 'idle' && (failed || run);
+}"""
+
+
+@dataclass
+class Cell:
+    """A cell of the open notebook: what its model holds."""
+
+    index: int
+    kind: str
+    source: str
+    count: int | None
+    outputs: list[dict]
+    tags: list[str]
+
+    def text(self) -> str:
+        """What it printed, its errors included."""
+        return "".join(
+            "".join(output.get("text", output.get("traceback", ""))) + output.get("evalue", "")
+            for output in self.outputs
+        )
+
+    def troubles(self) -> list[str]:
+        """A line for each error and each piece of standard error that the cell shows."""
+        where = f"cell {self.index}, {self.source.strip()[:60]!r}"
+        found = [
+            f"{where} shows {output['ename']}: {output['evalue']}"
+            for output in self.outputs
+            if output["output_type"] == "error"
+        ]
+        return found + [
+            f"{where} writes to stderr: {''.join(output['text'])[:500]}"
+            for output in self.outputs
+            if output.get("name") == "stderr"
+        ]
+
+
+class Lab:
+    """JupyterLab in a page, and what a learner does there."""
+
+    def __init__(self, server: Server, page: Page, workspace: str):
+        self.server, self.page, self._workspace = server, page, workspace
+
+    def open(self, path: str) -> None:
+        """Open a notebook by its address, in a window with no other."""
+        address = f"{self.server.url}/lab/workspaces/{self._workspace}/tree/{path}?reset&token={self.server.token}"
+        self.page.goto(address)
+        self.wait_until_open(path)
+
+    def wait_until_open(self, path: str) -> None:
+        """Until that notebook is in front and its kernel has nothing to do."""
+        self.wait_for(IS_OPEN, path)
+
+    def wait_for(self, condition: str, argument: object = None, seconds: float = 60) -> None:
+        """Until a JavaScript function returns something true. Asked five times a second: the kernel needs the cores."""
+        self.page.wait_for_function(condition, arg=argument, timeout=1000 * seconds, polling=200)
+
+    def path(self) -> str | None:
+        """Of the notebook in front."""
+        return self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.context?.path ?? null")
+
+    def menu(self, *names: str) -> None:
+        """Choose from the menus, as in `menu("Run", "Run All Cells")`."""
+        bar, *entries = names
+        self.page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{bar}$")).click()
+        for entry in entries:
+            self.page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{re.escape(entry)}$")).click()
+
+    def cells(self) -> list[Cell]:
+        """All cells of the notebook in front."""
+        return [Cell(index, **cell) for index, cell in enumerate(self.page.evaluate(READ_CELLS))]
+
+    def cell(self, index: int) -> Locator:
+        """The cell on screen, scrolled to."""
+        self.page.evaluate(
+            "async index => { const {content} = window.jupyterapp.shell.currentWidget;"
+            " content.activeCellIndex = index; content.mode = 'command'; await content.scrollToItem(index); }",
+            index,
+        )
+        return self.page.locator(f".jp-Notebook:visible .jp-Cell[data-windowed-list-index='{index}']")
+
+    def write(self, index: int, source: str) -> None:
+        """Replace what a cell says, with the keyboard."""
+        self.cell(index).locator(".cm-content").click()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.insert_text(source)
+
+    def run(self, index: int, seconds: float = 60) -> Cell:
+        """Run one cell with Shift+Enter and return it when it has finished."""
+        self.cell(index).locator(".jp-InputPrompt").click()
+        before = self.cells()[index].count
+        self.page.keyboard.press("Shift+Enter")
+        self.wait_for(
+            """([index, before]) => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                const count = panel.content.widgets[index].model.executionCount;
+                return count && count !== before && panel.sessionContext.session.kernel.status === 'idle';
+            }""",
+            [index, before],
+            seconds,
+        )
+        return self.cells()[index]
+
+    def run_all(self, seconds: float) -> list[Cell]:
+        """Clear all outputs, so that none of them is an old one; run all cells; return them when all have run."""
+        self.menu("Edit", "Clear Outputs of All Cells")
+        assert not any(cell.outputs or cell.count for cell in self.cells()), "cells keep their outputs"
+        self.menu("Run", "Run All Cells")
+        self.wait_for(IS_DONE, seconds=seconds)
+        return self.cells()
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel from the menu, and confirm; wait until it answers."""
+        self.menu("Kernel", "Restart Kernel…")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.wait_for(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.kernelDisplayStatus === 'idle'"
+            " && !document.querySelector('.jp-Dialog')"
+        )
+
+    def reload(self) -> None:
+        """Save the notebook, reload the page, and wait until the notebook is there again."""
+        path = self.path()
+        self.menu("File", "Save Notebook")
+        self.wait_for("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        self.page.reload()
+        self.wait_until_open(path)
+
+    def choose_theme(self, name: str) -> None:
+        """JupyterLab Dark or JupyterLab Light."""
+        self.menu("Settings", "Theme", name)
+        light = str("Light" in name).lower()
+        self.page.locator(f"body[data-jp-theme-light='{light}']").wait_for()
+
+    def shut_kernel_down(self) -> None:
+        """End the kernel of the notebook in front: a kernel with PyTorch takes 1 GB."""
+        self.menu("Kernel", "Shut Down Kernel")
+        self.wait_for("() => !window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
+
+    def expect_text(self, part: Locator, testid: str, text: str) -> None:
+        """Until the element says `text` somewhere, or says nothing if it is empty."""
+        expect(part.get_by_test_id(testid)).to_have_text(re.compile(re.escape(text) if text else "^$"), timeout=10_000)
+
+    def pixels(self, picture: Locator) -> str:
+        """The content of the canvas in `picture`, to be compared."""
+        return picture.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+
+    def focused(self) -> str | None:
+        """data-testid of the element that has the focus."""
+        return self.page.evaluate("() => document.activeElement?.dataset.testid ?? null")
+
+    def has_visible_focus(self) -> bool:
+        """Does the browser draw an outline around the element that has the focus?"""
+        return self.page.evaluate(
+            "() => { const {outlineStyle, outlineWidth} = getComputedStyle(document.activeElement);"
+            " return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2; }"
+        )
+
+    def screenshot(self, name: str) -> Path:
+        """Save what the page shows as screenshots/`name`.png."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        self.page.screenshot(path=path)
+        return path

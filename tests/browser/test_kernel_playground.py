@@ -1,0 +1,101 @@
+"""The kernel playground by mouse and by keyboard. Its arithmetic is compared with Python in the unit tests."""
+
+import re
+
+import pytest
+
+NAME = "kernel-playground"
+
+
+@pytest.fixture
+def part(widgets):
+    return widgets.show(NAME)
+
+
+def said(part, testid: str) -> str:
+    return part.get_by_test_id(testid).inner_text()
+
+
+def test_hovering_shows_window_products_and_sum(lab, part):
+    output = part.get_by_test_id("output")
+    output.hover(position={"x": 5, "y": 5})
+    lab.expect_text(part, "sum", "row 0, column 0")
+    box = output.bounding_box()
+    output.hover(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    lab.expect_text(part, "sum", "row 13, column 13")
+    assert len(part.get_by_test_id("window").locator("td").all()) == 9
+    products = [number(cell) for cell in part.get_by_test_id("products").locator("td").all_inner_texts()]
+    total = number(re.search(r"add up to (\S+)\.$", said(part, "sum"))[1])
+    assert sum(products) == pytest.approx(total, abs=0.05)  # each product is shown with two decimals
+    assert total != 0
+    lab.screenshot(NAME)
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def test_arrow_keys_move_over_the_output(lab, part):
+    part.get_by_test_id("output").focus()
+    for key, place in [
+        ("ArrowRight", "row 0, column 1"),
+        ("ArrowDown", "row 1, column 1"),
+        ("End", "row 1, column 25"),
+        ("ArrowRight", "row 1, column 25"),
+        ("ArrowUp", "row 0, column 25"),
+        ("Home", "row 0, column 0"),
+    ]:
+        lab.page.keyboard.press(key)
+        lab.expect_text(part, "sum", place)
+
+
+def test_output_follows_the_kernel(lab, part):
+    before = lab.pixels(part.get_by_test_id("output"))
+    part.get_by_label("Kernel", exact=True).select_option(label="blur")
+    lab.expect_text(part, "sum", "9 products")
+    blurred = lab.pixels(part.get_by_test_id("output"))
+    assert blurred != before
+    part.get_by_label("Weight, row 0, column 0").fill("1/0")
+    lab.expect_text(part, "message", "row 0, column 0, must be a number")
+    part.get_by_label("Weight, row 0, column 0").fill("-3")
+    lab.expect_text(part, "message", "")
+    assert lab.pixels(part.get_by_test_id("output")) != blurred
+    assert part.get_by_label("Kernel", exact=True).input_value() == "your own"
+
+
+def test_size_formula_follows_stride_padding_and_size(lab, part):
+    lab.expect_text(part, "output-size", "⌊(28 + 2·0 − 3) / 1⌋ + 1 = 26")
+    part.get_by_label("Stride").fill("2")
+    lab.expect_text(part, "output-size", "⌊(28 + 2·0 − 3) / 2⌋ + 1 = 13")
+    part.get_by_label("Padding").fill("2")
+    lab.expect_text(part, "output-size", "⌊(28 + 2·2 − 3) / 2⌋ + 1 = 15")
+    part.get_by_label("Size").select_option("5")
+    lab.expect_text(part, "output-size", "⌊(28 + 2·2 − 5) / 2⌋ + 1 = 14")
+
+
+def test_everything_is_reached_and_changed_by_keyboard(lab, part):
+    keyboard = lab.page.keyboard
+    part.get_by_test_id("preset").focus()
+    keyboard.press("ArrowDown")
+    assert part.get_by_test_id("preset").input_value().startswith("brighter below")
+    for control in ("kernel-size", "stride", "padding"):
+        keyboard.press("Tab")
+        assert lab.focused() == control
+    keyboard.press("ArrowUp")
+    lab.expect_text(part, "output-size", "2·1")
+    keyboard.press("Tab")
+    keyboard.press("ArrowDown")  # within the kernel, arrows go from weight to weight
+    keyboard.press("ArrowRight")
+    keyboard.type("5")
+    assert part.get_by_label("Weight, row 1, column 1").input_value() == "5"
+    keyboard.press("Tab")
+    assert lab.focused() == "output"
+    keyboard.press("ArrowDown")
+    lab.expect_text(part, "sum", "row 1, column 0")
+    assert lab.has_visible_focus()
+
+
+def test_python_hears_what_the_page_changed(lab, part, widgets):
+    part.get_by_label("Stride").fill("3")
+    lab.expect_text(part, "output-size", "= 9")
+    assert widgets.ask("playground.stride, playground.output_size") == "(3, (9, 9))"
