@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import CNN, ModernCNN, count_parameters
+from course_utils.models import evaluation_mode
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int) -> int:
@@ -113,3 +114,32 @@ def test_frozen_parameters_are_not_counted():
     model.conv1.requires_grad_(False)
     assert count_parameters(model) == 28_938 - 416
     assert count_parameters(nn.ReLU()) == 0
+
+
+def test_evaluation_mode_comes_and_goes_with_its_block():
+    """Each module gets the mode back that it had, also after an error and when two blocks are nested."""
+    shared = nn.Dropout()
+    model = nn.Sequential(nn.Sequential(nn.BatchNorm1d(3), shared), nn.Sequential(shared, nn.BatchNorm1d(3)))
+    model[0].eval()
+    model[1][1].eval()
+    before = [module.training for module in model.modules()]
+    assert len(set(before)) == 2
+    with evaluation_mode(model):
+        assert not any(module.training for module in model.modules())
+        with pytest.raises(KeyError), evaluation_mode(model):
+            raise KeyError
+        assert not any(module.training for module in model.modules())
+    assert [module.training for module in model.modules()] == before
+    with pytest.raises(KeyError), evaluation_mode(model):
+        raise KeyError
+    assert [module.training for module in model.modules()] == before
+
+
+def test_evaluation_mode_keeps_the_running_statistics():
+    model = nn.BatchNorm1d(3)
+    before = model.running_mean.clone()
+    with evaluation_mode(model):
+        model(torch.rand(5, 3) + 4)
+    assert torch.equal(model.running_mean, before) and model.num_batches_tracked == 0
+    model(torch.rand(5, 3) + 4)
+    assert not torch.equal(model.running_mean, before)
