@@ -1,6 +1,6 @@
 # make lab        set up, then open JupyterLab on the first notebook
 # make test       set up, then run every test: units, notebook checks, pytest --nbval
-# make notebooks  run all notebooks in fresh kernels and write them back normalised
+# make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
 # make evidence   repeat the experiments that are too long for a notebook (minutes to an hour)
 # make bench      time and memory of the loader, the kernels and JupyterLab
 #
@@ -33,6 +33,7 @@ test: .venv/test-ready
 
 notebooks: .venv/test-ready
 	$(BIN)/python tests/run_notebooks.py
+	$(BIN)/python tests/ledger.py
 
 evidence: .venv/test-ready
 	$(BIN)/python evidence/make_evidence.py

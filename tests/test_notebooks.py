@@ -1,6 +1,7 @@
 """What every notebook must be before a learner gets it: run, whole, readable, and true to the package."""
 
 import ast
+import json
 import re
 import sys
 from itertools import pairwise
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import course_utils
@@ -20,10 +22,11 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MARKDOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data" / "README.md"]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from run_notebooks import normalised  # noqa: E402  the script that writes them says what normalised means
+# The scripts that write the notebooks and the ledger's picture say what normalised means, and what a verdict is.
+from ledger import PICTURE, all_verdicts, printed, verdicts  # noqa: E402
+from run_notebooks import normalised  # noqa: E402
 
 SPEAKS = re.compile(r"print|display|plots\.show|checks\.\w+|claims\.verdict")
-VERDICT = re.compile(r"^(C\d+): (holds partly|holds|fails)$", re.M)
 ABSOLUTE_PATH = re.compile(r"(?<![\w/:.])(/(home|root|Users|tmp|work|mnt|opt)/|[A-Z]:\\)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OPENING = ("**Question.**", "**Claims tested.**", "**Minutes.**", "**You need.**", "**Your guess, before you run")
@@ -48,20 +51,12 @@ def speaks(source: str) -> bool:
     return any(SPEAKS.fullmatch(ast.unparse(call.func)) for call in calls)
 
 
-def printed(cell) -> str:
-    return "".join(output.text for output in cell.outputs if output.output_type == "stream")
-
-
 def markdown_of(path: Path) -> str:
     return "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
 
 
 def pictures(notebook):
     return [out for cell in code_cells(notebook) for out in cell.outputs if "image/png" in out.get("data", {})]
-
-
-def verdicts(notebook) -> dict[str, str]:
-    return dict(match for cell in code_cells(notebook) for match in VERDICT.findall(printed(cell)))
 
 
 @every_notebook
@@ -163,14 +158,27 @@ def test_one_notebook_leads_to_the_next():
         assert f"]({following.name})" in read(path).cells[-1].source
 
 
+ROW = re.compile(r"^\| (C\d+) \| .* \| \[(.*)\]\(notebooks/(.*\.ipynb)#cell-id=(.*)\) \| (.*) \|$", re.M)
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+
+
 def test_readme_ledger_is_what_the_notebooks_print():
-    found = {}
-    for path in NOTEBOOKS:
-        found |= verdicts(read(path))
-    rows = re.findall(r"^\| (C\d+) \|.*\| ([^|]*) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
-    in_readme = dict(rows)
-    assert list(in_readme) == list(claims.CLAIMS)
-    assert {claim: verdict for claim, verdict in in_readme.items() if verdict != "open"} == found
+    rows = ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    in_readme = {claim: verdict for claim, verdict, *_ in rows}
+    assert in_readme == all_verdicts()
+    for claim, verdict, name, cell_id, figures in rows:
+        cells = code_cells(read(ROOT / "notebooks" / name))
+        (place,) = (place for place, cell in enumerate(cells) if cell.id == cell_id)
+        assert printed(cells[place]) == f"{claim}: {verdict}\n"
+        # The figures that decide a verdict are printed in the cells before it.
+        near = NUMBER.findall("\n".join(printed(cell) for cell in cells[max(0, place - 5) : place + 1]))
+        for number in NUMBER.findall(figures):
+            assert number in near, f"{claim}: the README's {number} is not printed near {name}#{cell_id}"
+
+
+def test_the_ledgers_picture_shows_these_verdicts():
+    with Image.open(PICTURE) as picture:
+        assert json.loads(picture.text["Description"]) == all_verdicts(), "run `make notebooks`"
 
 
 def definitions_in(stem: str, cell_id: str) -> dict:

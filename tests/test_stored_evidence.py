@@ -1,5 +1,6 @@
 """The stored results of evidence/ were made with the settings that the code has now."""
 
+import hashlib
 import importlib
 import json
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import evidence
+from course_utils import evaluate, evidence, load_checkpoint, load_mnist
 
 sys.path.insert(0, str(evidence.FOLDER))
 EXPERIMENTS = importlib.import_module("make_evidence").EXPERIMENTS
@@ -23,3 +24,13 @@ def test_stored_settings_are_the_codes_settings(name):
 
 def test_every_stored_result_has_its_experiment():
     assert sorted(path.stem for path in Path(evidence.FOLDER).glob("*.json")) == EXPERIMENTS
+
+
+def test_the_stored_network_is_the_one_that_was_described():
+    stored = evidence.load("modern_network")["results"]
+    path = evidence.FOLDER / "modern_network.pt"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == stored["sha256"]
+    # Another processor rounds otherwise: an answer or two may change.
+    assert evaluate(load_checkpoint(path), load_mnist().validation) == pytest.approx(
+        stored["validation_accuracy"], abs=0.001
+    )
