@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
+from course_utils import distributed
 from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
 from course_utils.files import whole_file
 from course_utils.models import CNN, ModernCNN
 from course_utils.perturb import shift
 from course_utils.progress import progress
+from course_utils.resume import CheckpointError, Run
 
 TRAIN_ON = ("train", "full_train")
 WATCHED_NAMES = {"test_first_2000": "test", "test": "test", "validation": "validation"}
@@ -104,44 +106,58 @@ def fit(
     seed: int = 1,
     device: str | torch.device | None = None,
     log: Callable[[str], None] | None = None,
+    resume: str | os.PathLike | None = None,
 ) -> History:
     """Train `model` in place by `recipe` and return its history; the model ends in evaluation mode.
 
     `data` is what `load_mnist` returns, split as the recipe says, or `Loaders` of your own. `seed` fixes the
     order of the batches and the random shifts, not the initial weights, which the model has already. `log`
     receives a line, in the tutorial's format, every `recipe.log_every` steps. An interrupt ends the run early and
-    keeps model and history. Raises `TrainingDiverged` if the loss stops being a finite number.
+    keeps model and history. With `resume`, a checkpoint is written to that file at the same steps, and a run that finds
+    one there goes on from it: pass a new model and the same values. Raises `TrainingDiverged` if the loss stops being a
+    finite number, `CheckpointError` for a checkpoint of another run.
+
+    Inside `distributed.process_group`, the processes share each batch, and all have the same model at the end.
     """
     loaders, watched = _loaders_of(data, recipe, seed)
     device = choose_device(device)
     # Channels last is the layout that the convolutions of the CPU library and of newer GPUs work in.
     model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
-    total_steps = recipe.epochs * len(loaders.train)
+    train_loader = distributed.share(loaders.train, seed)
+    total_steps = recipe.epochs * len(train_loader)
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps) if recipe.schedule == "one-cycle" else None
     generator = torch.Generator().manual_seed(seed)
     history = History(watched)
-    start = time.perf_counter()
-    with progress(total=total_steps, unit="step", desc=recipe.name) as bar:
+    steps = _steps(train_loader, recipe.epochs)
+    run = Run(_identity(model, recipe, seed, total_steps), model, optimizer, schedule, generator, history)
+    if resume:
+        run.go_on(resume, steps)
+    replica = distributed.replicate(model)  # the model itself, where there is one process
+    start = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
+    with progress(total=total_steps, initial=len(history.step_loss), unit="step", desc=recipe.name) as bar:
         try:
-            for epoch in range(recipe.epochs):
-                for step, (images, labels) in enumerate(loaders.train):
-                    images = _random_shift(images, recipe.max_shift, generator)
-                    loss = _update(model, images.to(device), labels.to(device), optimizer, schedule)
-                    done = len(history.step_loss)  # not bar.n, which stands still under TQDM_DISABLE=1
-                    history.step_loss.append(loss)
-                    if not math.isfinite(loss):
-                        raise TrainingDiverged(_diverged(loss, done, recipe), history)
-                    if step % recipe.log_every == 0:
-                        _record(history, done, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
-                        if log:
-                            log(
-                                f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
-                                f"|{watched} accuracy:{history.accuracy[-1]:.4f}"
-                            )
-                    bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{history.accuracy[-1]:.3f}", refresh=False)
-                    bar.update()
+            for epoch, step, (images, labels) in steps:
+                images = _random_shift(images, recipe.max_shift, generator)
+                loss = distributed.mean(_update(replica, images.to(device), labels.to(device), optimizer, schedule))
+                done = len(history.step_loss)  # not bar.n, which stands still under TQDM_DISABLE=1
+                history.step_loss.append(loss)
+                if not math.isfinite(loss):
+                    raise TrainingDiverged(_diverged(loss, done, recipe), history)
+                if step % recipe.log_every == 0:
+                    _record(history, done, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
+                    if resume and distributed.rank() == 0:
+                        run.save(resume)
+                    if log:
+                        log(
+                            f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
+                            f"|{watched} accuracy:{history.accuracy[-1]:.4f}"
+                        )
+                bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{history.accuracy[-1]:.3f}", refresh=False)
+                bar.update()
         except KeyboardInterrupt:
+            if distributed.processes() > 1:  # they stop at different steps, with different weights
+                raise
             history.interrupted = True
             done = len(history.step_loss)
             bar.write(f"Interrupted after {done} of {total_steps} steps; the model and its history are kept.")
@@ -161,6 +177,19 @@ def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int) -> tuple[Loade
             f"got {type(data).__name__}"
         )
     return Loaders(*data), "watched"
+
+
+def _steps(train: DataLoader, epochs: int) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:
+    """The run's batches, each with its epoch and its number in it, both from 0."""
+    for epoch in range(epochs):
+        for step, batch in enumerate(train):
+            yield epoch, step, batch
+
+
+def _identity(model: nn.Module, recipe: Recipe, seed: int, total_steps: int) -> dict[str, str | int | float]:
+    """What must be the same in both parts of a run that was interrupted."""
+    settings = {**asdict(recipe), "model": type(model).__name__}
+    return {**settings, "seed": seed, "steps": total_steps, "processes": distributed.processes()}
 
 
 def _update(
@@ -232,10 +261,6 @@ def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
     if count == 0:
         raise ValueError("there is nothing to evaluate: the dataset is empty")
     return correct / count
-
-
-class CheckpointError(ValueError):
-    """A file is no checkpoint of this course; the message says why."""
 
 
 CHECKPOINT_MODELS = {model.__name__: model for model in (CNN, ModernCNN)}
