@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampler
 
@@ -135,14 +135,54 @@ class _Shuffled(DistributedSampler):
 def replicate(model: nn.Module) -> nn.Module:
     """`model` so that `backward()` leaves the mean of all processes' gradients in it; alone, `model` itself.
 
-    All start with the weights of process 0. Batch normalisation takes mean and variance over the whole batch on GPUs
-    (`SyncBatchNorm`); on the CPU, where PyTorch has no such layer, over the share of each process.
+    All start with the weights of process 0. Batch normalisation changes too: mean and variance are those of the whole
+    batch, so that the step is the one that a single process makes.
     """
     if processes() == 1:
         return model
     if next(model.parameters()).is_cuda:
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # PyTorch has it for GPUs only
+    for layer in model.modules():
+        if type(layer) is nn.BatchNorm2d:
+            layer.__class__ = SharedBatchNorm2d  # the same parameters and buffers, another forward
     return DistributedDataParallel(model)
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation of features (N, C, H, W) over the batches of all processes, each of N images.
+
+    Ioffe and Szegedy, 2015, arXiv:1502.03167, algorithm 1, with the sums over the whole batch.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        if not self.training or processes() == 1:
+            return super().forward(features)
+        count = processes() * features.numel() // features.shape[1]
+        sums = torch.stack([features.sum((0, 2, 3)), features.square().sum((0, 2, 3))])  # (2, C)
+        mean, mean_square = _Sum.apply(sums) / count
+        variance = mean_square - mean.square()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)  # as PyTorch's: without bias
+            self.num_batches_tracked += 1
+        scale = self.weight / (variance + self.eps).sqrt()
+        return features * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes. Each has a loss of its own that depends on it, so gradients are summed as well."""
+
+    @staticmethod
+    def forward(ctx: object, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
 
 
 def mean(value: float) -> float:
