@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +13,15 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
 from course_utils import distributed
-from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
+from course_utils.data import Loaders, Mnist, in_chunks, make_loaders, on_device
 from course_utils.files import whole_file
 from course_utils.models import CNN, ModernCNN
-from course_utils.perturb import shift
+from course_utils.perturb import random_affine
 from course_utils.progress import progress
 from course_utils.resume import CheckpointError, Run
 
 TRAIN_ON = ("train", "full_train")
+AFFINE = ("max_shift", "max_rotation", "max_scale", "max_shear")
 WATCHED_NAMES = {"test_first_2000": "test", "test": "test", "validation": "validation"}
 
 
@@ -28,8 +30,11 @@ class Recipe:
     """How a network is trained. Change one value with `dataclasses.replace(ORIGINAL, learning_rate=1e-2)`.
 
     `train_on` and `watch` name splits of `Mnist`. `schedule` is "constant", or "one-cycle": the learning rate
-    rises to `learning_rate` and falls to nearly nothing (Smith and Topin, 2018, arXiv:1708.07120). `max_shift`
-    is in pixels: each batch is moved by a random offset of at most that, in both directions.
+    rises to `learning_rate` and falls to nearly nothing (Smith and Topin, 2018, arXiv:1708.07120). `epochs` may be a
+    part of one. Each training image is turned, scaled, slanted and moved by random amounts, each time anew, up to
+    `max_rotation` degrees, `max_scale`, `max_shear` and `max_shift` pixels: see `perturb.random_affine`.
+    `label_smoothing` is the share of the target taken from the right class and spread over all ten (Szegedy et al.,
+    2016, arXiv:1512.00567).
     """
 
     name: str
@@ -38,17 +43,26 @@ class Recipe:
     watch: str
     batch_size: int = 50
     learning_rate: float = 1e-3
-    epochs: int = 1
+    epochs: float = 1
     schedule: str = "constant"
-    max_shift: int = 0
+    max_shift: float = 0
+    max_rotation: float = 0
+    max_scale: float = 0
+    max_shear: float = 0
+    label_smoothing: float = 0
     log_every: int = 100
 
     def __post_init__(self):
         for name in ("batch_size", "learning_rate", "epochs", "log_every"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.max_shift >= 0:
-            raise ValueError(f"max_shift must not be below 0, got {self.max_shift}")
+        for name in AFFINE:
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
+        if not self.max_scale < 1:
+            raise ValueError(f"max_scale must be below 1, where an image would shrink to nothing; got {self.max_scale}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be from 0 to below 1, got {self.label_smoothing}")
         choices = {"schedule": ("constant", "one-cycle"), "train_on": TRAIN_ON, "watch": tuple(WATCHED_NAMES)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -65,12 +79,19 @@ MODERN = Recipe(
     learning_rate=2e-2,
     schedule="one-cycle",
     max_shift=1,
+    max_rotation=10,
+    max_scale=0.1,
+    max_shear=0.1,
+    label_smoothing=0.1,
 )
 
 
 def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
     """The recipe's values as they are stored beside a result: the network by its name."""
-    return {**asdict(recipe), "model": recipe.model.__name__}
+    settings = {**asdict(recipe), "model": recipe.model.__name__}
+    # What came to Recipe later is stored where it is used, so that results made before it keep their settings.
+    later = ("max_rotation", "max_scale", "max_shear", "label_smoothing")
+    return {name: value for name, value in settings.items() if name not in later or value}
 
 
 RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN)}
@@ -119,17 +140,17 @@ def fit(
 
     Inside `distributed.process_group`, the processes share each batch, and all have the same model at the end.
     """
-    loaders, watched = _loaders_of(data, recipe, seed)
     device = choose_device(device)
+    loaders, watched = _loaders_of(data, recipe, seed, device)
     # Channels last is the layout that the convolutions of the CPU library and of newer GPUs work in.
     model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     train_loader = distributed.share(loaders.train, seed)
-    total_steps = recipe.epochs * len(train_loader)
+    total_steps = round(recipe.epochs * len(train_loader))
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps) if recipe.schedule == "one-cycle" else None
     generator = torch.Generator().manual_seed(seed)
     history = History(watched)
-    steps = _steps(train_loader, recipe.epochs)
+    steps = _steps(train_loader, total_steps)
     run = Run(_identity(model, recipe, seed, total_steps), model, optimizer, schedule, generator, history)
     if resume:
         run.go_on(resume, steps)
@@ -138,8 +159,9 @@ def fit(
     with progress(total=total_steps, initial=len(history.step_loss), unit="step", desc=recipe.name) as bar:
         try:
             for epoch, step, (images, labels) in steps:
-                images = _random_shift(images, recipe.max_shift, generator)
-                loss = distributed.mean(_update(replica, images.to(device), labels.to(device), optimizer, schedule))
+                images = _augmented(images.to(device), recipe, generator)
+                loss = _update(replica, images, labels.to(device), optimizer, schedule, recipe.label_smoothing)
+                loss = distributed.mean(loss)
                 done = len(history.step_loss)  # not bar.n, which stands still under TQDM_DISABLE=1
                 history.step_loss.append(loss)
                 if not math.isfinite(loss):
@@ -166,11 +188,11 @@ def fit(
     return history
 
 
-def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int) -> tuple[Loaders, str]:
+def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int, device: torch.device) -> tuple[Loaders, str]:
     """The loaders to train with, and the name of what is watched."""
     if isinstance(data, Mnist):
-        loaders = make_loaders(getattr(data, recipe.train_on), getattr(data, recipe.watch), recipe.batch_size, seed)
-        return loaders, WATCHED_NAMES[recipe.watch]
+        train, watched = (on_device(getattr(data, split), device) for split in (recipe.train_on, recipe.watch))
+        return make_loaders(train, watched, recipe.batch_size, seed), WATCHED_NAMES[recipe.watch]
     if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(loader, DataLoader) for loader in data)):
         raise TypeError(
             "fit needs what load_mnist() returns, or a pair of DataLoaders (train, watched) as make_loaders() makes; "
@@ -179,10 +201,10 @@ def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int) -> tuple[Loade
     return Loaders(*data), "watched"
 
 
-def _steps(train: DataLoader, epochs: int) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:
+def _steps(train: DataLoader, total: int) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:
     """The run's batches, each with its epoch and its number in it, both from 0."""
-    for epoch in range(epochs):
-        for step, batch in enumerate(train):
+    for epoch in range(math.ceil(total / len(train))):
+        for step, batch in enumerate(islice(train, total - epoch * len(train))):
             yield epoch, step, batch
 
 
@@ -193,10 +215,15 @@ def _identity(model: nn.Module, recipe: Recipe, seed: int, total_steps: int) -> 
 
 
 def _update(
-    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler | None,
+    label_smoothing: float,
 ) -> float:
     """One step: the loss on a batch, its gradient, and the weights moved. Returns the loss before the move."""
-    loss = nn.functional.cross_entropy(model(images), labels)
+    loss = nn.functional.cross_entropy(model(images), labels, label_smoothing=label_smoothing)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -205,11 +232,11 @@ def _update(
     return loss.item()
 
 
-def _random_shift(images: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
-    if max_shift == 0:
-        return images
-    dx, dy = torch.randint(-max_shift, max_shift + 1, (2,), generator=generator).tolist()
-    return shift(images, dx, dy)
+def _augmented(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Each image changed at random; in several processes as it would be in one, which takes the whole batch."""
+    limits = {name: getattr(recipe, name) for name in AFFINE}
+    part = slice(distributed.rank(), None, distributed.processes())  # as DistributedSampler deals the images out
+    return random_affine(images, generator, **limits, part=part) if any(limits.values()) else images
 
 
 def _record(history: History, step: int, loss: float, accuracy: float, seconds: float) -> None:
