@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from course_utils import distributed
 from course_utils.data import DataError, Mnist, load_mnist
+from course_utils.distributed import ProcessCountError, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
 from course_utils.training import (
@@ -39,12 +41,23 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (DataError, CheckpointError, FileNotFoundError, PermissionError) as error:
-        print(f"course_utils: error: {' '.join(str(error).split())}", file=sys.stderr)  # in one line
-        return BAD_USE
+    except (DataError, CheckpointError, ProcessCountError, FileNotFoundError, PermissionError) as error:
+        return _stop(f"error: {error}", BAD_USE)
+    except TrainingDiverged as error:
+        return _stop(f"error: {error}", FAILED)
+    except ProcessLost as error:
+        # Said by every process that is left, since number 0 may be the one that died.
+        print(f"course_utils: error: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
-        print("course_utils: interrupted, nothing was written", file=sys.stderr)
-        return INTERRUPTED
+        return _stop("interrupted, nothing was written", INTERRUPTED)
+
+
+def _stop(said: str, code: int) -> int:
+    """Say in one line, once for all processes, why the command ends, and return its exit code."""
+    if distributed.rank() == 0:
+        print(f"course_utils: {' '.join(said.split())}", file=sys.stderr)
+    return code
 
 
 def _parser() -> OneLineParser:
@@ -55,13 +68,20 @@ def _parser() -> OneLineParser:
         "train",
         help="train a network by a recipe and report its test accuracy",
         description="Train a network by a recipe, print the log, and report its accuracy on the test set.",
-        epilog="Example: python -m course_utils train --recipe original --seed 1 --json out.json --save cnn.pt",
+        epilog="Example: python -m course_utils train --recipe original --seed 1 --json out.json --save cnn.pt. "
+        "In two processes: torchrun --nproc-per-node 2 -m course_utils train --recipe modern",
     )
     train.add_argument("--recipe", choices=RECIPES, default="original", help="how to train (default: %(default)s)")
     train.add_argument("--epochs", type=_positive, help="passes over the training images (default: the recipe's)")
     train.add_argument("--seed", type=_seed, default=1, help="fixes weights, batches and shifts (default: %(default)s)")
     train.add_argument("--json", type=_output_file, metavar="FILE", help="write the result and the history here")
     train.add_argument("--save", type=_output_file, metavar="FILE", help="write the trained weights here")
+    train.add_argument(
+        "--resume",
+        type=_output_file,
+        metavar="FILE",
+        help="write a checkpoint here with each line of the log, and go on from the one that is here",
+    )
     _add_common(train)
     train.set_defaults(command=_train)
 
@@ -113,12 +133,11 @@ def _train(options: argparse.Namespace) -> int:
     mnist = load_mnist(options.data)
     torch.manual_seed(options.seed)
     model = recipe.model()
-    try:
-        # tqdm.write prints above the progress bar.
-        history = fit(model, mnist, recipe, seed=options.seed, device=options.device, log=tqdm.write)
-    except TrainingDiverged as error:
-        print(f"course_utils: error: {error}", file=sys.stderr)
-        return FAILED
+    log = tqdm.write if distributed.rank() == 0 else None  # prints above the progress bar
+    with distributed.process_group(choose_device(options.device)) as device:
+        history = fit(model, mnist, recipe, seed=options.seed, device=device, log=log, resume=options.resume)
+    if distributed.rank() > 0:
+        return 0
     result = {
         **_test_accuracy(model, mnist),
         "parameters": count_parameters(model),

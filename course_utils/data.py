@@ -52,6 +52,8 @@ class ImageSet(Dataset):
         return len(self.labels)
 
     def __getitem__(self, index) -> tuple[Tensor, Tensor]:
+        if self._pixels.device.type != "cpu":
+            return self._pixels[index] / 255, self.labels[index]
         # NumPy and not torch: torch would start its threads for each batch, which costs more than the batch itself,
         # and many times more on a machine that others use too.
         pixels = self._pixels.numpy()[index]
@@ -60,6 +62,10 @@ class ImageSet(Dataset):
     @cached_property
     def images(self) -> Tensor:
         return self._pixels.div(255)
+
+    def to(self, device: torch.device) -> "ImageSet":
+        """The same images, kept on `device` as bytes: batches are then taken there, and nothing is sent each step."""
+        return ImageSet(self._pixels[:, 0].to(device), self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,13 @@ def _unpack(archives: Path, target: Path) -> None:
                 os.replace(part, target / name)  # atomic: a reader sees the whole file or none
             finally:
                 part.unlink(missing_ok=True)
+
+
+def on_device(images: ImageSet | Subset, device: torch.device) -> ImageSet | Subset:
+    """One of the sets in `Mnist`, kept on `device`."""
+    if isinstance(images, Subset):
+        return Subset(images.dataset.to(device), images.indices)
+    return images.to(device)
 
 
 class Loaders(NamedTuple):

@@ -67,6 +67,52 @@ def scale(images: Tensor, factor: float) -> Tensor:
     )
 
 
+def random_affine(
+    images: Tensor,
+    generator: torch.Generator,
+    max_rotation: float = 0.0,
+    max_scale: float = 0.0,
+    max_shear: float = 0.0,
+    max_shift: float = 0.0,
+    part: slice = slice(None),
+) -> Tensor:
+    """Turn, scale, slant and move each image of (N, C, H, W) about its centre by random amounts of its own.
+
+    The amounts are uniform: a rotation of at most `max_rotation` degrees either way, a scale of 1 ± `max_scale`, a
+    slant that moves a pixel sideways by at most `max_shear` times its height above the centre, a shift of at most
+    `max_shift` pixels along x and as much along y. Pixels are interpolated linearly. `part` says which images of a
+    larger batch these are, so that they are changed as they would be in the whole: slice(1, None, 2) is every second
+    one. Raises `ValueError` for an amount below 0 or a `max_scale` of 1 or more, and the errors of
+    `rotate` for the images.
+    """
+    _check_images(images)
+    limits = {"max_rotation": max_rotation, "max_scale": max_scale, "max_shear": max_shear, "max_shift": max_shift}
+    for name, limit in limits.items():
+        _check_number(name, limit, at_least=0)
+    if max_scale >= 1:
+        raise ValueError(f"max_scale must be below 1, where an image would shrink to nothing; got {max_scale}")
+    unit = torch.rand(5, len(images) * (part.step or 1), generator=generator)[:, part] * 2 - 1
+    amounts = unit * torch.tensor([math.radians(max_rotation), max_scale, max_shear, max_shift, max_shift])[:, None]
+    matrices = _affine_matrices(*amounts, *images.shape[-2:]).to(images)
+    grid = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+def _affine_matrices(
+    angle: Tensor, scale: Tensor, shear: Tensor, dx: Tensor, dy: Tensor, height: int, width: int
+) -> Tensor:
+    """(N, 2, 3), in the units of `affine_grid`: where each pixel of the result comes from."""
+    # Moved back, then slanted and turned and scaled back.
+    cos, sin = angle.cos() / (1 + scale), angle.sin() / (1 + scale)
+    xx, xy, yx, yy = cos, shear * cos - sin, sin, shear * sin + cos
+    # affine_grid counts an image's height and width as 2 units each.
+    rows = [
+        *(xx, xy * height / width, -(xx * dx + xy * dy) * 2 / width),
+        *(yx * width / height, yy, -(yx * dx + yy * dy) * 2 / height),
+    ]
+    return torch.stack(rows, dim=1).unflatten(1, (2, 3))
+
+
 def elastic_warp(images: Tensor, alpha: float, sigma: float = 4.0, seed: int = 1) -> Tensor:
     """Bend each image of (N, C, H, W) by a smooth random field of its own.
 

@@ -3,21 +3,25 @@
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 
-from course_utils.data import Loaders, Mnist, in_chunks, make_loaders
+from course_utils import distributed
+from course_utils.data import Loaders, Mnist, in_chunks, make_loaders, on_device
 from course_utils.files import whole_file
 from course_utils.models import CNN, ModernCNN, evaluation_mode
-from course_utils.perturb import shift
+from course_utils.perturb import random_affine
 from course_utils.progress import progress
+from course_utils.resume import CheckpointError, Run
 
 TRAIN_ON = ("train", "full_train")
+AFFINE = ("max_shift", "max_rotation", "max_scale", "max_shear")
 WATCHED_NAMES = {"test_first_2000": "test", "test": "test", "validation": "validation"}
 
 
@@ -26,8 +30,11 @@ class Recipe:
     """How a network is trained. Change one value with `dataclasses.replace(ORIGINAL, learning_rate=1e-2)`.
 
     `train_on` and `watch` name splits of `Mnist`. `schedule` is "constant", or "one-cycle": the learning rate
-    rises to `learning_rate` and falls to nearly nothing (Smith and Topin, 2018, arXiv:1708.07120). `max_shift`
-    is in pixels: each batch is moved by a random offset of at most that, in both directions.
+    rises to `learning_rate` and falls to nearly nothing (Smith and Topin, 2018, arXiv:1708.07120). `epochs` may be a
+    part of one. Each training image is turned, scaled, slanted and moved by random amounts, each time anew, up to
+    `max_rotation` degrees, `max_scale`, `max_shear` and `max_shift` pixels: see `perturb.random_affine`.
+    `label_smoothing` is the share of the target taken from the right class and spread over all ten (Szegedy et al.,
+    2016, arXiv:1512.00567).
     """
 
     name: str
@@ -36,17 +43,26 @@ class Recipe:
     watch: str
     batch_size: int = 50
     learning_rate: float = 1e-3
-    epochs: int = 1
+    epochs: float = 1
     schedule: str = "constant"
-    max_shift: int = 0
+    max_shift: float = 0
+    max_rotation: float = 0
+    max_scale: float = 0
+    max_shear: float = 0
+    label_smoothing: float = 0
     log_every: int = 100
 
     def __post_init__(self):
         for name in ("batch_size", "learning_rate", "epochs", "log_every"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.max_shift >= 0:
-            raise ValueError(f"max_shift must not be below 0, got {self.max_shift}")
+        for name in AFFINE:
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
+        if not self.max_scale < 1:
+            raise ValueError(f"max_scale must be below 1, where an image would shrink to nothing; got {self.max_scale}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be from 0 to below 1, got {self.label_smoothing}")
         choices = {"schedule": ("constant", "one-cycle"), "train_on": TRAIN_ON, "watch": tuple(WATCHED_NAMES)}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -63,12 +79,19 @@ MODERN = Recipe(
     learning_rate=2e-2,
     schedule="one-cycle",
     max_shift=1,
+    max_rotation=10,
+    max_scale=0.1,
+    max_shear=0.1,
+    label_smoothing=0.1,
 )
 
 
 def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
     """The recipe's values as they are stored beside a result: the network by its name."""
-    return {**asdict(recipe), "model": recipe.model.__name__}
+    settings = {**asdict(recipe), "model": recipe.model.__name__}
+    # What came to Recipe later is stored where it is used, so that results made before it keep their settings.
+    later = ("max_rotation", "max_scale", "max_shear", "label_smoothing")
+    return {name: value for name, value in settings.items() if name not in later or value}
 
 
 RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN)}
@@ -104,44 +127,59 @@ def fit(
     seed: int = 1,
     device: str | torch.device | None = None,
     log: Callable[[str], None] | None = None,
+    resume: str | os.PathLike | None = None,
 ) -> History:
     """Train `model` in place by `recipe` and return its history; the model ends in evaluation mode.
 
     `data` is what `load_mnist` returns, split as the recipe says, or `Loaders` of your own. `seed` fixes the
     order of the batches and the random shifts, not the initial weights, which the model has already. `log`
     receives a line, in the tutorial's format, every `recipe.log_every` steps. An interrupt ends the run early and
-    keeps model and history. Raises `TrainingDiverged` if the loss stops being a finite number.
+    keeps model and history. With `resume`, a checkpoint is written to that file at the same steps, and a run that finds
+    one there goes on from it: pass a new model and the same values. Raises `TrainingDiverged` if the loss stops being a
+    finite number, `CheckpointError` for a checkpoint of another run.
+
+    Inside `distributed.process_group`, the processes share each batch, and all have the same model at the end.
     """
-    loaders, watched = _loaders_of(data, recipe, seed)
     device = choose_device(device)
+    loaders, watched = _loaders_of(data, recipe, seed, device)
     # Channels last is the layout that the convolutions of the CPU library and of newer GPUs work in.
     model.to(device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
-    total_steps = recipe.epochs * len(loaders.train)
+    train_loader = distributed.share(loaders.train, seed)
+    total_steps = round(recipe.epochs * len(train_loader))
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps) if recipe.schedule == "one-cycle" else None
     generator = torch.Generator().manual_seed(seed)
     history = History(watched)
-    start = time.perf_counter()
-    with progress(total=total_steps, unit="step", desc=recipe.name) as bar:
+    steps = _steps(train_loader, total_steps)
+    run = Run(_identity(model, recipe, seed, total_steps), model, optimizer, schedule, generator, history)
+    if resume:
+        run.go_on(resume, steps)
+    replica = distributed.replicate(model)  # the model itself, where there is one process
+    start = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
+    with progress(total=total_steps, initial=len(history.step_loss), unit="step", desc=recipe.name) as bar:
         try:
-            for epoch in range(recipe.epochs):
-                for step, (images, labels) in enumerate(loaders.train):
-                    images = _random_shift(images, recipe.max_shift, generator)
-                    loss = _update(model, images.to(device), labels.to(device), optimizer, schedule)
-                    done = len(history.step_loss)  # not bar.n, which stands still under TQDM_DISABLE=1
-                    history.step_loss.append(loss)
-                    if not math.isfinite(loss):
-                        raise TrainingDiverged(_diverged(loss, done, recipe), history)
-                    if step % recipe.log_every == 0:
-                        _record(history, done, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
-                        if log:
-                            log(
-                                f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
-                                f"|{watched} accuracy:{history.accuracy[-1]:.4f}"
-                            )
-                    bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{history.accuracy[-1]:.3f}", refresh=False)
-                    bar.update()
+            for epoch, step, (images, labels) in steps:
+                images = _augmented(images.to(device), recipe, generator)
+                loss = _update(replica, images, labels.to(device), optimizer, schedule, recipe.label_smoothing)
+                loss = distributed.mean(loss)
+                done = len(history.step_loss)  # not bar.n, which stands still under TQDM_DISABLE=1
+                history.step_loss.append(loss)
+                if not math.isfinite(loss):
+                    raise TrainingDiverged(_diverged(loss, done, recipe), history)
+                if step % recipe.log_every == 0:
+                    _record(history, done, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
+                    if resume and distributed.rank() == 0:
+                        run.save(resume)
+                    if log:
+                        log(
+                            f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
+                            f"|{watched} accuracy:{history.accuracy[-1]:.4f}"
+                        )
+                bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{history.accuracy[-1]:.3f}", refresh=False)
+                bar.update()
         except KeyboardInterrupt:
+            if distributed.processes() > 1:  # they stop at different steps, with different weights
+                raise
             history.interrupted = True
             done = len(history.step_loss)
             bar.write(f"Interrupted after {done} of {total_steps} steps; the model and its history are kept.")
@@ -150,11 +188,11 @@ def fit(
     return history
 
 
-def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int) -> tuple[Loaders, str]:
+def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int, device: torch.device) -> tuple[Loaders, str]:
     """The loaders to train with, and the name of what is watched."""
     if isinstance(data, Mnist):
-        loaders = make_loaders(getattr(data, recipe.train_on), getattr(data, recipe.watch), recipe.batch_size, seed)
-        return loaders, WATCHED_NAMES[recipe.watch]
+        train, watched = (on_device(getattr(data, split), device) for split in (recipe.train_on, recipe.watch))
+        return make_loaders(train, watched, recipe.batch_size, seed), WATCHED_NAMES[recipe.watch]
     if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(loader, DataLoader) for loader in data)):
         raise TypeError(
             "fit needs what load_mnist() returns, or a pair of DataLoaders (train, watched) as make_loaders() makes; "
@@ -163,11 +201,29 @@ def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int) -> tuple[Loade
     return Loaders(*data), "watched"
 
 
+def _steps(train: DataLoader, total: int) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:
+    """The run's batches, each with its epoch and its number in it, both from 0."""
+    for epoch in range(math.ceil(total / len(train))):
+        for step, batch in enumerate(islice(train, total - epoch * len(train))):
+            yield epoch, step, batch
+
+
+def _identity(model: nn.Module, recipe: Recipe, seed: int, total_steps: int) -> dict[str, str | int | float]:
+    """What must be the same in both parts of a run that was interrupted."""
+    settings = {**asdict(recipe), "model": type(model).__name__}
+    return {**settings, "seed": seed, "steps": total_steps, "processes": distributed.processes()}
+
+
 def _update(
-    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, schedule: LRScheduler | None
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler | None,
+    label_smoothing: float,
 ) -> float:
     """One step: the loss on a batch, its gradient, and the weights moved. Returns the loss before the move."""
-    loss = nn.functional.cross_entropy(model(images), labels)
+    loss = nn.functional.cross_entropy(model(images), labels, label_smoothing=label_smoothing)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -176,11 +232,11 @@ def _update(
     return loss.item()
 
 
-def _random_shift(images: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
-    if max_shift == 0:
-        return images
-    dx, dy = torch.randint(-max_shift, max_shift + 1, (2,), generator=generator).tolist()
-    return shift(images, dx, dy)
+def _augmented(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Each image changed at random; in several processes as it would be in one, which takes the whole batch."""
+    limits = {name: getattr(recipe, name) for name in AFFINE}
+    part = slice(distributed.rank(), None, distributed.processes())  # as DistributedSampler deals the images out
+    return random_affine(images, generator, **limits, part=part) if any(limits.values()) else images
 
 
 def _record(history: History, step: int, loss: float, accuracy: float, seconds: float) -> None:
@@ -227,10 +283,6 @@ def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
     if count == 0:
         raise ValueError("there is nothing to evaluate: the dataset is empty")
     return correct / count
-
-
-class CheckpointError(ValueError):
-    """A file is no checkpoint of this course; the message says why."""
 
 
 CHECKPOINT_MODELS = {model.__name__: model for model in (CNN, ModernCNN)}

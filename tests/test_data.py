@@ -21,7 +21,7 @@ from torchvision import datasets
 from torchvision.transforms import ToTensor
 
 from course_utils import data
-from course_utils.data import DataError, ImageSet, load_mnist, make_loaders
+from course_utils.data import DataError, ImageSet, load_mnist, make_loaders, on_device
 
 RAW = Path("MNIST", "raw")
 ARCHIVES = sorted((data.DATA_ROOT / RAW).glob("*.gz"))
@@ -493,3 +493,20 @@ def test_a_wrong_root_is_an_error_even_if_the_cache_has_mnist(tmp_path, monkeypa
     monkeypatch.setattr(data, "user_cache_path", lambda name: cache)
     with pytest.raises(data.DataError, match="missing"):
         load_mnist(tmp_path / "typo")
+
+
+# --- on a GPU ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", ["meta", "cuda", "mps"])
+def test_images_stay_on_the_device(device, mnist):
+    """Batches of the same values, taken there. PyTorch's "meta" device knows shapes and kinds only, on any machine."""
+    if device != "meta" and not getattr(torch, device).is_available():
+        pytest.skip(f"no {device} here")
+    for here in (mnist.validation, mnist.test_first_2000):
+        there = on_device(here, torch.device(device))
+        assert len(there) == len(here)
+        for found, expected in zip(there[[5, 0, 9]], here[[5, 0, 9]], strict=True):
+            assert found.device.type == device
+            assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+            assert device == "meta" or torch.equal(found.cpu(), expected)

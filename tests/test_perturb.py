@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
 from course_utils import load_mnist, perturb
@@ -282,3 +283,64 @@ def test_values_out_of_range_give_one_clear_error(wrong, says):
 def test_the_widest_sigma_that_the_error_names_works():
     assert torch.isfinite(perturb.blur(torch.rand(1, 1, 28, 6), 1.6)).all()
     assert torch.isfinite(perturb.blur(torch.rand(1, 1, 28, 28), 9)).all()
+
+
+# --- random_affine ----------------------------------------------------------------------------------------------
+
+LIMITS = {"max_rotation": 30, "max_scale": 0.3, "max_shear": 0.4, "max_shift": 3}
+
+
+def _by_torchvision(images: torch.Tensor, seed: int, **limits: float) -> torch.Tensor:
+    """Image by image, with the amounts drawn as `random_affine` draws them."""
+    drawn = torch.rand(5, len(images), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    rotation, scale, shear, shift = (limits.get(name, 0) for name in LIMITS)
+    results = []
+    for image, (a, s, k, x, y) in zip(images, drawn.T.tolist(), strict=True):
+        results.append(
+            transforms.affine(
+                image,
+                angle=-a * rotation,  # torchvision's affine counts clockwise
+                translate=[x * shift, y * shift],
+                scale=1 + s * scale,
+                shear=[math.degrees(math.atan(k * shear)), 0],
+                interpolation=InterpolationMode.BILINEAR,
+            )
+        )
+    return torch.stack(results)
+
+
+@pytest.mark.parametrize(
+    "names", [["max_rotation"], ["max_shift"], ["max_shear"], ["max_rotation", "max_scale", "max_shift"]], ids="+".join
+)
+def test_random_affine_is_torchvisions_image_by_image(names):
+    images = torch.rand(6, 2, 20, 28)
+    limits = {name: LIMITS[name] for name in names}
+    changed = perturb.random_affine(images, torch.Generator().manual_seed(3), **limits)
+    assert torch.allclose(changed, _by_torchvision(images, 3, **limits), atol=1e-4)
+
+
+def test_random_affine_of_a_part_is_the_part_of_the_whole():
+    """Two processes change their halves of a batch as one changes the whole."""
+    images = torch.rand(6, 1, 28, 28)
+    whole = perturb.random_affine(images, torch.Generator().manual_seed(3), **LIMITS)
+    for rank in (0, 1):
+        part = slice(rank, None, 2)
+        half = perturb.random_affine(images[part], torch.Generator().manual_seed(3), **LIMITS, part=part)
+        assert torch.equal(half, whole[part])
+
+
+def test_random_affine_without_amounts_changes_nothing():
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.allclose(perturb.random_affine(images, torch.Generator()), images, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+def test_random_affine_refuses_an_amount(name, value):
+    with pytest.raises(ValueError, match=name):
+        perturb.random_affine(torch.rand(1, 1, 28, 28), torch.Generator(), **{name: value})
+
+
+def test_random_affine_refuses_to_shrink_to_nothing():
+    with pytest.raises(ValueError, match="max_scale must be below 1"):
+        perturb.random_affine(torch.rand(1, 1, 28, 28), torch.Generator(), max_scale=1)

@@ -180,7 +180,8 @@ def test_shipped_recipes():
     """The tutorial's values; and a modern recipe that does not choose by the test images."""
     assert (ORIGINAL.batch_size, ORIGINAL.learning_rate, ORIGINAL.epochs, ORIGINAL.log_every) == (50, 1e-3, 1, 100)
     assert (ORIGINAL.model, ORIGINAL.train_on, ORIGINAL.watch) == (CNN, "full_train", "test_first_2000")
-    assert (ORIGINAL.schedule, ORIGINAL.max_shift) == ("constant", 0)
+    assert (ORIGINAL.schedule, ORIGINAL.label_smoothing) == ("constant", 0)
+    assert not any(getattr(ORIGINAL, name) for name in training.AFFINE)
     assert (MODERN.epochs, MODERN.train_on, MODERN.watch) == (1, "train", "validation")
 
 
@@ -195,6 +196,9 @@ def test_recipe_values_must_be_above_zero(name, value):
     ("name", "value", "said"),
     [
         ("max_shift", -1, "max_shift must not be below 0, got -1"),
+        ("max_rotation", float("nan"), "max_rotation must not be below 0, got nan"),
+        ("max_scale", 1, "max_scale must be below 1"),
+        ("label_smoothing", 1, "label_smoothing must be from 0 to below 1, got 1"),
         ("schedule", "cosine", "schedule must be one of constant, one-cycle; got 'cosine'"),
         ("train_on", "test", "train_on must be one of train, full_train; got 'test'"),
         ("watch", "tset", "watch must be one of test_first_2000, test, validation; got 'tset'"),
@@ -269,8 +273,8 @@ def test_one_cycle_rises_and_falls(loaders, learning_rates):
     assert learning_rates[-1] < MODERN.learning_rate / 1000
 
 
-def test_batches_are_shifted_and_watched_images_are_not(mnist, monkeypatch):
-    offsets, seen = set(), []
+def test_training_images_are_changed_and_watched_ones_are_not(mnist, monkeypatch):
+    calls, seen = [], []
 
     class Watching(CNN):
         def forward(self, images):
@@ -278,18 +282,39 @@ def test_batches_are_shifted_and_watched_images_are_not(mnist, monkeypatch):
                 seen.append(images)
             return super().forward(images)
 
-    def recorded(images, dx, dy):
-        offsets.add((dx, dy))
+    def recorded(images, generator, **limits):
+        calls.append({name: limits[name] for name in training.AFFINE})
         return images
 
-    monkeypatch.setattr(training, "shift", recorded)
-    recipe = replace(MODERN, max_shift=1, batch_size=10)
-    fit(Watching(), mnist, recipe, device="cpu")
-    assert offsets == {(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)}  # in 50 steps
+    monkeypatch.setattr(training, "random_affine", recorded)
+    recipe = replace(MODERN, max_shift=1.5, max_rotation=20, max_scale=0.2, max_shear=0.3)
+    history = fit(Watching(), mnist, recipe, device="cpu")
+    assert calls == [{"max_shift": 1.5, "max_rotation": 20, "max_scale": 0.2, "max_shear": 0.3}] * len(
+        history.step_loss
+    )
     assert torch.equal(torch.cat(seen[:1]), mnist.validation.images)
-    offsets.clear()
+    calls.clear()
     fit(CNN(), mnist, SHORT, device="cpu")
-    assert not offsets
+    assert not calls
+
+
+def test_smoothed_labels(mnist):
+    """Against the loss written out: 1 - s of the target on the right class, s spread over all ten."""
+    images, labels = mnist.train[:50]
+    loaders = make_loaders(TensorDataset(images, labels), mnist.validation, 50)
+    target = 0.7 * F.one_hot(labels, 10) + 0.3 / 10
+    expected = -(target * F.log_softmax(_new()(images), dim=1)).sum(dim=1).mean().item()
+    history = fit(_new(), loaders, replace(SHORT, label_smoothing=0.3), device="cpu")
+    assert history.step_loss[0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0.3, 3), (1, 10), (2.5, 25)])
+def test_part_of_an_epoch(mnist, epochs, steps):
+    lines = []
+    history = fit(_new(), mnist, replace(SHORT, epochs=epochs, log_every=1), device="cpu", log=lines.append)
+    found = [LOG_LINE.fullmatch(line) for line in lines]
+    assert [(int(match[1]), int(match[2])) for match in found] == [divmod(step, 10) for step in range(steps)]
+    assert len(history.step_loss) == steps
 
 
 # --- what ends a run early --------------------------------------------------------------------------------------
