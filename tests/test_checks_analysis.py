@@ -43,6 +43,23 @@ def test_what_is_no_answer_gets_a_hint(capsys, check, answer, hint):
     expect_hint(capsys, check, answer, hint)
 
 
+def emptied(answer):
+    """Sets all it is given to 0, of which `answer` would be right."""
+
+    def function(*arguments):
+        for argument in arguments:
+            if isinstance(argument, torch.Tensor):
+                argument.zero_()
+        return answer
+
+    return function
+
+
+@pytest.mark.parametrize(("check", "answer"), zip(CHECKS, [(0, 1), 0.0, 0.5], strict=True))
+def test_what_a_function_does_to_its_arguments_does_not_change_the_right_answer(capsys, check, answer):
+    expect_hint(capsys, check, emptied(answer), "")
+
+
 # --- the pair most often confused ----------------------------------------------------------------------------------
 
 
