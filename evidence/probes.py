@@ -14,6 +14,7 @@ from course_utils.training import settings_of
 
 RECIPES = {
     "modern": replace(MODERN, train_on="train"),
+    "modern, unmixed": replace(MODERN, train_on="train"),
     "tutorial": replace(ORIGINAL, train_on="train", watch="validation"),
 }
 SEEDS = [1, 2, 3, 4, 5]
