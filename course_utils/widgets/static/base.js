@@ -195,10 +195,10 @@ function pixelMap({ label, testid, size = "260px", onPick = null, hover = true }
   return { element, draw, frames, place };
 }
 
-/** A table of numbers on their colours. Returns { element, fill(rows, colour, digits) }. */
-function numberTable(caption, testid) {
+/** A table of numbers on their colours; `label` names it. Returns { element, fill(rows, colour, digits) }. */
+function numberTable(label, testid) {
   const body = make("tbody");
-  const element = make("table", { class: "numbers", data: { testid } }, make("caption", {}, caption), body);
+  const element = make("table", { class: "numbers", "aria-label": label, data: { testid } }, body);
   function fill(rows, colour, digits = 2) {
     body.replaceChildren(...rows.map((row) => make("tr", {}, ...row.map((value) => {
       const background = colour(value);
