@@ -64,7 +64,7 @@ def pytest_runtest_makereport(item):
     """A failed test leaves a screenshot, and its report says what the selected cell shows."""
     report = yield
     lab = item.funcargs.get("lab") if hasattr(item, "funcargs") else None
-    if report.when == "call" and report.failed and isinstance(lab, Lab):
+    if report.when != "teardown" and report.failed and isinstance(lab, Lab):
         try:
             picture = lab.screenshot(f"failed-{item.name}")
             cell = lab.page.locator(".jp-Notebook:visible .jp-Cell.jp-mod-active").inner_text(timeout=1000)

@@ -164,6 +164,14 @@ IS_DONE = """() => {
     return panel.sessionContext.session.kernel.status === 'idle' && (failed || run);
 }"""
 
+FORGET_COUNT = """index => {
+    window.jupyterapp.shell.currentWidget.content.widgets[index].model.executionCount = null;
+}"""
+HAS_RUN = """index => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    return panel.content.widgets[index].model.executionCount && panel.sessionContext.session.kernel.status === 'idle';
+}"""
+
 
 @dataclass
 class Cell:
@@ -214,7 +222,7 @@ class Lab:
         """Until that notebook is in front and its kernel has nothing to do."""
         self.wait_for(IS_OPEN, path)
 
-    def wait_for(self, condition: str, argument: object = None, seconds: float = 60) -> None:
+    def wait_for(self, condition: str, argument: object = None, seconds: float = 120) -> None:
         """Until a JavaScript function returns something true. Asked five times a second: the kernel needs the cores."""
         self.page.wait_for_function(condition, arg=argument, timeout=1000 * seconds, polling=200)
 
@@ -248,20 +256,12 @@ class Lab:
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(source)
 
-    def run(self, index: int, seconds: float = 60) -> Cell:
+    def run(self, index: int, seconds: float = 120) -> Cell:
         """Run one cell with Shift+Enter and return it when it has finished."""
         self.cell(index).locator(".jp-InputPrompt").click()
-        before = self.cells()[index].count
+        self.page.evaluate(FORGET_COUNT, index)  # it may be 1 again
         self.page.keyboard.press("Shift+Enter")
-        self.wait_for(
-            """([index, before]) => {
-                const panel = window.jupyterapp.shell.currentWidget;
-                const count = panel.content.widgets[index].model.executionCount;
-                return count && count !== before && panel.sessionContext.session.kernel.status === 'idle';
-            }""",
-            [index, before],
-            seconds,
-        )
+        self.wait_for(HAS_RUN, index, seconds)
         return self.cells()[index]
 
     def run_all(self, seconds: float) -> list[Cell]:

@@ -7,18 +7,30 @@ import nbformat
 from lab import Lab
 from playwright.sync_api import Locator
 
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # or JupyterLab asks which kernel
 NAME = "widgets.ipynb"
 SETUP = """\
 import torch
 from course_utils import load_mnist
+from course_utils.models import CNN
+from course_utils.widgets.draw_digit import DrawDigit
 from course_utils.widgets.kernel_playground import KernelPlayground
 
 mnist = load_mnist()
 digit = mnist.test[:1][0][0, 0]  # a 7
+torch.manual_seed(1)
+model = CNN()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.002)
+for start in range(0, 10_000, 100):  # well enough for a clear digit, in seconds
+    images, labels = mnist.train[start : start + 100]
+    optimizer.zero_grad()
+    torch.nn.functional.cross_entropy(model(images), labels).backward()
+    optimizer.step()
 """
 # The source of the cell that shows each part, by its `data-widget`; its last line is the part.
 CELLS = {
     "kernel-playground": "playground = KernelPlayground(digit)\nplayground",
+    "draw-digit": "pad = DrawDigit(model, mnist.test[:10][0])\npad",
 }
 
 
@@ -26,8 +38,7 @@ def write_notebook(root: Path) -> None:
     """Write it into the server's folder, without outputs."""
     sources = [SETUP, *CELLS.values(), "# questions of the tests"]
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / NAME)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), root / NAME)
 
 
 @dataclass
