@@ -8,7 +8,7 @@ from torch import Tensor
 from traitlets import Bool, Bytes, Dict, Int, default, observe, validate
 
 from course_utils.plots import image_grid
-from course_utils.widgets.base import Converted, CourseWidget, module
+from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
 
 UNSURE = "?"
@@ -74,6 +74,7 @@ class BlindLabels(CourseWidget):
 
     title = "Blind labelling"
     _esm = module("blind_labels")
+    _css = static("base.css") + static("blind_labels.css")
 
     value = Converted(lambda answers: check_answers(answers, True, "value")).tag(sync=True)
     count = Int(help="how many images").tag(sync=True)

@@ -12,7 +12,7 @@ from traitlets import Dict, Float, Int, default, observe, validate
 
 from course_utils.models import IMAGE_SHAPE
 from course_utils.plots import image_axes
-from course_utils.widgets.base import Converted, CourseWidget, module
+from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
 from course_utils.widgets.strokes import PEN_WIDTH, check_strokes, draw, mnist_way, scaled
 
@@ -121,6 +121,7 @@ class DrawDigit(CourseWidget):
 
     title = "Draw a digit"
     _esm = module("draw_digit")
+    _css = static("base.css") + static("draw_digit.css")
 
     value = Converted(check_strokes).tag(sync=True)
     example = Int(None, allow_none=True, help="the example shown in place of the drawing").tag(sync=True)
