@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Error, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
-import scratch  # noqa: E402
-from lab import INSTALL, QUIET, Lab, Network, Server, find_chromium  # noqa: E402
+import scratch
+from lab import INSTALL, QUIET, Lab, Network, Server, find_chromium
 
 MISSING = f"no Chromium or Chrome found. Install one: {INSTALL}"
 

@@ -258,7 +258,7 @@ class Lab:
 
     def run(self, index: int, seconds: float = 120) -> Cell:
         """Run one cell with Shift+Enter and return it when it has finished."""
-        self.cell(index).locator(".jp-InputPrompt").click()
+        self.cell(index).locator(".cm-content").click()
         self.page.evaluate(FORGET_COUNT, index)  # it may be 1 again
         self.page.keyboard.press("Shift+Enter")
         self.wait_for(HAS_RUN, index, seconds)

@@ -23,7 +23,7 @@ def test_an_error_and_a_warning_are_seen(lab, sick):
     assert warns == ["cell 1, \"print('a warning', file=sys.stderr)\" writes to stderr: a warning\n"]
     assert fails == ["cell 2, '1 / 0' shows ZeroDivisionError: division by zero"]
     assert unreached == [] and cells[3].count is None
-    with pytest.raises(AssertionError, match="application/vnd.jupyter"):
+    with pytest.raises(AssertionError, match=r"application/vnd\.jupyter"):
         assert_nothing_broken_on_screen(lab)
 
 
