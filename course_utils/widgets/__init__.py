@@ -1,1 +1,7 @@
 """The interactive parts of the notebooks: each is a class here and a script of the same name in static/."""
+
+from course_utils.widgets.kernel_playground import KernelPlayground
+from course_utils.widgets.shift_explorer import ShiftExplorer
+from course_utils.widgets.weight_sharing import WeightSharing
+
+__all__ = ["KernelPlayground", "ShiftExplorer", "WeightSharing"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from traitlets import Bytes, Int, List
+from traitlets import Bytes, Int, List, validate
 
 from course_utils.perturb import shift
 from course_utils.widgets.base import Converted, CourseWidget, grey_image, module
@@ -24,33 +24,44 @@ class ShiftExplorer(CourseWidget):
     say where the digit is; `label`, if it is given, which digit it is. The networks are left in the mode they were in.
 
     Raises `ValueError` for no networks or too many, for one that doesn't give ten finite logits, and for an image
-    that is none or smaller than the reach; `TypeError` for networks that are none; `traitlets.TraitError` for a `dx`
-    or `dy` beyond 20.
+    that is none or smaller than the reach, and for a `dx` or `dy` beyond it; `TypeError` for networks that are none.
     """
 
     title = "Shift explorer"
     _esm = module("shift_explorer")
 
-    image = Converted(lambda image: grey_image(image).tolist()).tag(sync=True)
+    # What was predicted is for one image and one reach: another image needs another ShiftExplorer.
+    image = Converted(lambda image: grey_image(image).tolist(), read_only=True).tag(sync=True)
+    reach = Int(8, min=1, max=20, read_only=True).tag(sync=True)
+    names = List(read_only=True).tag(sync=True)
     label = Int(None, allow_none=True, min=0, max=9).tag(sync=True)
-    reach = Int(8, min=1, max=20).tag(sync=True)
-    dx = Int(0, min=-20, max=20).tag(sync=True)
-    dy = Int(0, min=-20, max=20).tag(sync=True)
-    names = List().tag(sync=True)
+    dx = Int(0).tag(sync=True)
+    dy = Int(0).tag(sync=True)
     # float32 (networks, dy, dx, 10)
     _probabilities = Bytes().tag(sync=True)
     # For each network a list of its pictured stages, {"title", "start", "shape": (dy, dx, maps, H, W)}, bytes of _maps.
     _stages = List().tag(sync=True)
     _maps = Bytes().tag(sync=True)
 
-    def __init__(self, image: Tensor, networks: Mapping[str, nn.Module], **traits: Any):
+    def __init__(self, image: Tensor, networks: Mapping[str, nn.Module], reach: int = 8, **traits: Any):
         _check_networks(networks)
-        super().__init__(image=image, names=list(networks), **traits)
+        for name, value in (("image", image), ("reach", reach), ("names", list(networks))):
+            self.set_trait(name, value)
         moved = self._moved()
         logits, pictures = zip(*(_answers(name, net, moved) for name, net in networks.items()), strict=True)
         self._table = torch.stack(logits).softmax(-1)
         self._probabilities = self._table.numpy().astype("<f4").tobytes()
         self._stages, self._maps = _packed(pictures)
+        super().__init__(**traits)  # now that it has all that is sent to the page
+
+    @validate("dx", "dy")
+    def _within_reach(self, proposal: dict[str, Any]) -> int:
+        if abs(proposal["value"]) > self.reach:
+            raise ValueError(
+                f"{proposal['trait'].name}={proposal['value']} is beyond the reach of {self.reach} pixels that were "
+                "predicted. ShiftExplorer(image, networks, reach=12) predicts more"
+            )
+        return proposal["value"]
 
     def _moved(self) -> Tensor:
         """The image at all its places, (dy, dx, 1, H, W)."""

@@ -62,9 +62,10 @@ function wholeInput(label, testid, trait, low, high, change) {
 }
 
 export default {
-  render({ model, el }) {
+  render(view) {
+    const { model } = view;
     const save = saver(model);
-    const root = makeRoot({ model, el }, "kernel-playground", "Kernel playground");
+    const root = makeRoot(view, "kernel-playground", "Kernel playground");
     const complaints = new Map(); // what is wrong with what was typed in this view, by place
     let shape = 0, weights = []; // the inputs of the kernel
 

@@ -16,7 +16,7 @@ function networkPanel(name, stages) {
   const bars = digitBars(`Probabilities of ${name}`, "bars");
   const drawn = stages.map((stage) => {
     const [, , count, height] = stage.shape;
-    const size = height === 1 ? "28px" : "56px";
+    const size = height === 1 ? "28px" : "78px";
     const maps = Array.from({ length: count }, (_, index) => pixelMap({ label: `${name}, ${stage.title}, map ${index + 1}`, testid: "feature-map", size }));
     return { stage, maps, element: make("div", { class: "stage" }, make("p", {}, stage.title), make("div", { class: "maps" }, ...maps.map((map) => map.element))) };
   });
@@ -37,7 +37,7 @@ function networkPanel(name, stages) {
       });
     }
   }
-  return { element, show };
+  return { element, show, says: () => `${name} ${answer.textContent}.` };
 }
 
 /** Drag with the mouse or a finger: `onMove(columns, rows)` gets whole pixels since the drag began. */
@@ -57,19 +57,19 @@ function dragging(element, count, onStart, onMove) {
 }
 
 export default {
-  render({ model, el }) {
+  render(view) {
+    const { model } = view;
     const save = saver(model);
-    const root = makeRoot({ model, el }, "shift-explorer", "Shift explorer: move the digit");
-    const digit = pixelMap({ label: "The digit. Drag it, or move it with the arrow keys", testid: "digit", size: "252px" });
-    const place = statusLine("offset");
+    const root = makeRoot(view, "shift-explorer", "Shift explorer: move the digit");
+    const digit = pixelMap({ label: "The digit. Drag it, or move it with the arrow keys", testid: "digit", size: "252px",
+      onStep: (rows, columns) => move(model.get("dx") + columns, model.get("dy") + rows) });
+    const place = make("p", { data: { testid: "offset" } });
+    const summary = statusLine("summary"); // the same and all answers in one sentence, for those who hear it
+    summary.classList.add("sr-only");
     const home = make("button", { type: "button", data: { testid: "home" }, onclick: () => move(0, 0) }, "Back to the middle");
     const networks = make("div", { class: "row networks" });
     root.append(make("div", { class: "row" },
-      make("div", { class: "panel side" }, make("p", { class: "heading" }, "Drag the digit"), digit.element, place, home), networks));
-    digit.element.setAttribute("tabindex", "0");
-    digit.element.setAttribute("role", "application");
-    digit.element.setAttribute("aria-roledescription", "digit, arrow keys move it");
-    digit.element.classList.add("draggable");
+      make("div", { class: "panel side" }, make("p", { class: "heading" }, "Drag the digit"), digit.element, place, home), networks), summary);
     let panels = [], table, bytes, start = [0, 0];
 
     function move(dx, dy) {
@@ -80,14 +80,6 @@ export default {
     dragging(digit.element, () => model.get("image")[0].length,
       () => (start = [model.get("dx"), model.get("dy")]),
       (columns, rows) => move(start[0] + columns, start[1] + rows));
-    digit.element.addEventListener("keydown", (event) => {
-      const step = STEPS[event.key];
-      if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
-      event.preventDefault();
-      event.stopPropagation();
-      move(model.get("dx") + step[1], model.get("dy") + step[0]);
-    });
-
     function build() {
       const [probabilities, maps] = [model.get("_probabilities"), model.get("_maps")];
       table = Float32Array.from({ length: probabilities.byteLength / 4 }, (_, index) => probabilities.getFloat32(4 * index, true));
@@ -111,6 +103,7 @@ export default {
       const lost = inkIn(image) - inkIn(now);
       const where = dx || dy ? `Moved by ${[across, down].filter(Boolean).join(", ")} (pixels).` : "In the middle, as it was.";
       setText(place, `${where} ${lost ? `${lost} pixels with ink have left the frame.` : "The digit is whole."}`);
+      setText(summary, [where, ...panels.map((panel) => panel.says())].join(" "));
     }
 
     build();

@@ -70,9 +70,10 @@ function layerPanel(kind) {
 }
 
 export default {
-  render({ model, el }) {
+  render(view) {
+    const { model } = view;
     const save = saver(model);
-    const root = makeRoot({ model, el }, "weight-sharing", "Weight sharing: dense, local and shared weights of one output");
+    const root = makeRoot(view, "weight-sharing", "Weight sharing: dense, local and shared weights of one output");
     const output = pixelMap({
       label: "The output. Click, or use the arrow keys, to pick a pixel", testid: "output", size: "150px", hover: false,
       onPick: visit,
