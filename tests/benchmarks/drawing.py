@@ -7,6 +7,7 @@ maps, bytes. The way through the browser and JupyterLab comes on top. Exit code 
 import statistics
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from course_utils.models import CNN, ModernCNN
 from course_utils.widgets.draw_digit import DrawDigit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from digit_strokes import DIGITS  # noqa: E402
+from digit_strokes import DIGITS
 
 LIMIT = 100  # milliseconds, of which the page and JupyterLab take some 30
 ROUNDS = 10
@@ -25,7 +26,7 @@ APART = 0.008  # of the pad's side: how near the page's points lie, static/draw_
 def as_drawn(stroke: list) -> list:
     """The stroke with a point every 0.008, as a slow hand leaves them."""
     points = [list(stroke[0])]
-    for (x0, y0), (x1, y1) in zip(stroke, stroke[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(stroke):
         parts = max(1, int(((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 / APART))
         points += [[x0 + (x1 - x0) * part / parts, y0 + (y1 - y0) * part / parts] for part in range(1, parts + 1)]
     return points
