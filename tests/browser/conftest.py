@@ -41,6 +41,7 @@ def network():
 def lab(browser, server, network, request):
     """A window of 1280 x 800 pixels. When the module's tests are over, nothing may have been asked from outside."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, service_workers="block")
+    context.set_default_timeout(120_000)  # ms: a shared machine has slow minutes
     network.watch(context)
     yield Lab(server, context.new_page(), workspace=request.module.__name__)
     context.close()

@@ -43,7 +43,7 @@ SETTINGS = {
         "doNotDisturbMode": True,
     }
 }
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def find_chromium() -> str | None:
@@ -215,14 +215,14 @@ class Lab:
     def open(self, path: str) -> None:
         """Open a notebook by its address, in a window with no other."""
         address = f"{self.server.url}/lab/workspaces/{self._workspace}/tree/{path}?reset&token={self.server.token}"
-        self.page.goto(address)
+        self.page.goto(address, wait_until="commit")
         self.wait_until_open(path)
 
     def wait_until_open(self, path: str) -> None:
         """Until that notebook is in front and its kernel has nothing to do."""
         self.wait_for(IS_OPEN, path)
 
-    def wait_for(self, condition: str, argument: object = None, seconds: float = 120) -> None:
+    def wait_for(self, condition: str, argument: object = None, seconds: float = 180) -> None:
         """Until a JavaScript function returns something true. Asked five times a second: the kernel needs the cores."""
         self.page.wait_for_function(condition, arg=argument, timeout=1000 * seconds, polling=200)
 
@@ -256,7 +256,7 @@ class Lab:
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(source)
 
-    def run(self, index: int, seconds: float = 120) -> Cell:
+    def run(self, index: int, seconds: float = 180) -> Cell:
         """Run one cell with Shift+Enter and return it when it has finished."""
         self.cell(index).locator(".cm-content").click()
         self.page.evaluate(FORGET_COUNT, index)  # it may be 1 again
@@ -302,7 +302,7 @@ class Lab:
 
     def expect_text(self, part: Locator, testid: str, text: str) -> None:
         """Until the element says `text` somewhere, or says nothing if it is empty."""
-        expect(part.get_by_test_id(testid)).to_have_text(re.compile(re.escape(text) if text else "^$"), timeout=10_000)
+        expect(part.get_by_test_id(testid)).to_have_text(re.compile(re.escape(text) if text else "^$"), timeout=60_000)
 
     def pixels(self, picture: Locator) -> str:
         """The content of the canvas in `picture`, to be compared."""

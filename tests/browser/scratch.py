@@ -35,9 +35,10 @@ def trained(network):
     return network
 
 
-torch.manual_seed(1)
-model = trained(CNN())
-dense = trained(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
+if "model" not in globals():  # the kernel serves all modules of tests
+    torch.manual_seed(1)
+    model = trained(CNN())
+    dense = trained(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
 """
 # The source of the cell that shows each part, by its `data-widget`; its last line is the part.
 CELLS = {
