@@ -1,5 +1,5 @@
 // Kernel playground: an image, a kernel whose weights can be typed, and the output, pixel by pixel.
-// All arithmetic is done here, so that it answers at once; kernel_playground.py does the same, and tests compare.
+// All arithmetic is done here, so that it answers at once and without a kernel; kernel_playground.py does the same.
 
 const LARGEST_KERNEL = 7;
 const LARGEST_WEIGHT = 1000;
