@@ -2,7 +2,7 @@
 # make test       set up, then run every test: units, notebook checks, pytest --nbval
 # make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
 # make evidence   repeat the experiments that are too long for a notebook (minutes to an hour)
-# make bench      time and memory of the loader, the kernels and JupyterLab
+# make bench      time and memory of the loader, the kernels, JupyterLab and the drawing pad
 #
 # TORCH=cpu       install PyTorch without CUDA (Linux without a GPU: 200 MB instead of several GB)
 # PYTHON=python3.12   build .venv with that Python
@@ -41,6 +41,7 @@ evidence: .venv/test-ready
 bench: .venv/test-ready
 	$(BIN)/python tests/benchmarks/loader.py
 	$(BIN)/python tests/benchmarks/memory.py
+	$(BIN)/python tests/benchmarks/drawing.py
 
 clean:
 	rm -rf .venv

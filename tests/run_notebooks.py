@@ -19,6 +19,7 @@ from course_utils.files import write_whole
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 KEPT_CELL_METADATA = ("tags", "jupyter")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def run(path: Path) -> NotebookNode:
@@ -37,7 +38,11 @@ def run(path: Path) -> NotebookNode:
 
 
 def normalised(notebook: NotebookNode) -> NotebookNode:
-    """A copy with nothing in its metadata that depends on who ran it, or where, or how fast."""
+    """A copy with nothing that depends on who ran it, or where, or how fast.
+
+    A widget's view goes too: it points to a model that lived in the kernel only, so that a reader would see an error
+    where now its text is seen.
+    """
     notebook = nbformat.from_dict(notebook)
     notebook.metadata = NotebookNode(
         kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -45,6 +50,8 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
     )
     for cell in notebook.cells:
         cell.metadata = NotebookNode({key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata})
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
     return notebook
 
 

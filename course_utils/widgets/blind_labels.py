@@ -8,7 +8,7 @@ from torch import Tensor
 from traitlets import Bool, Bytes, Dict, Int, default, observe, validate
 
 from course_utils.plots import image_grid
-from course_utils.widgets.base import Converted, CourseWidget, module
+from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
 
 UNSURE = "?"
@@ -74,6 +74,7 @@ class BlindLabels(CourseWidget):
 
     title = "Blind labelling"
     _esm = module("blind_labels")
+    _css = static("base.css") + static("blind_labels.css")
 
     value = Converted(lambda answers: check_answers(answers, True, "value")).tag(sync=True)
     count = Int(help="how many images").tag(sync=True)
@@ -127,7 +128,9 @@ class BlindLabels(CourseWidget):
         shown = [["–" if answer is None else str(answer) for answer in row[1:]] for row in self.results()]
         for texts, answer in zip(shown, self.value, strict=True):
             texts[0] = UNSURE if answer is None else texts[0]
-        return image_grid(self._images, [" · ".join(texts) for texts in shown], columns=min(9, self.count), vmin=0, vmax=1)
+        return image_grid(
+            self._images, [" · ".join(texts) for texts in shown], columns=min(9, self.count), vmin=0, vmax=1
+        )
 
     @default("value")
     def _no_value(self) -> list:
@@ -159,9 +162,7 @@ class BlindLabels(CourseWidget):
 
     def _in_words(self) -> str:
         agreement = self.agreement()
-        parts = [
-            f"with the {name} on {agreement[name]}" for name in ("file", "network") if agreement[name] is not None
-        ]
+        parts = [f"with the {name} on {agreement[name]}" for name in ("file", "network") if agreement[name] is not None]
         agreed = f"Of {self.count} images you agree {' and '.join(parts)}" if parts else f"{self.count} images labelled"
         return f"{agreed}; on {agreement['unsure']} you can't tell."
 

@@ -6,18 +6,19 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from traitlets import Dict, Float, Int, default, observe, validate
 
 from course_utils.models import IMAGE_SHAPE
 from course_utils.plots import image_axes
-from course_utils.widgets.base import Converted, CourseWidget, module
+from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
 from course_utils.widgets.strokes import PEN_WIDTH, check_strokes, draw, mnist_way, scaled
 
 WAYS = ("drawn", "mnist")
-WAY_NAMES = {"drawn": "as drawn, scaled to 28×28", "mnist": "MNIST's way"}
+WAY_NAMES = {"drawn": "As drawn", "mnist": "MNIST's way"}
 BLANK = "The pad is blank: nothing to read. Draw a digit."
 
 
@@ -121,6 +122,7 @@ class DrawDigit(CourseWidget):
 
     title = "Draw a digit"
     _esm = module("draw_digit")
+    _css = static("base.css") + static("draw_digit.css")
 
     value = Converted(check_strokes).tag(sync=True)
     example = Int(None, allow_none=True, help="the example shown in place of the drawing").tag(sync=True)
@@ -195,22 +197,26 @@ class DrawDigit(CourseWidget):
     def figure(self) -> Figure:
         """The same as a figure that stands still: pictures, probabilities and feature maps. Errors as of `predict`."""
         reading = self.read()
+        ways = [[way, f"{way} bars"] for way in WAYS]
+        maps = [[f"maps {number}"] * 2 for number in range(1, 1 + len(reading.maps))]
+        layout = [["pad", *ways[0], *ways[1]], *([["pad", *maps[0], *maps[-1]]] if maps else [])]
         figure, axes = plt.subplot_mosaic(
-            [["pad", *WAYS, "maps 1"], ["pad", *(f"{way} bars" for way in WAYS), "maps 2"]], figsize=(13, 4.6)
+            layout, figsize=(12, 4 if maps else 2.5), height_ratios=[1.5, 1][: len(layout)]
         )
-        image_axes(axes["pad"], self.picture, "on the pad", vmin=0, vmax=1)
+        image_axes(axes["pad"], self.picture, "On the pad", vmin=0, vmax=1)
         for way, image, probabilities in zip(WAYS, reading.images, reading.probabilities, strict=True):
             image_axes(axes[way], image, WAY_NAMES[way], vmin=0, vmax=1)
-            bars = axes[f"{way} bars"]
-            bars.bar(range(10), 100 * probabilities, color=["C1" if p == probabilities.max() else "C0" for p in probabilities])
-            bars.set(xticks=range(10), ylim=(0, 100), xlabel="digit", ylabel="probability (%)")
-        for number in (1, 2):
-            axes[f"maps {number}"].set_axis_off()
-        for number, maps in enumerate(reading.maps, start=1):
-            place = axes[f"maps {number}"]
-            place.set_axis_on()
-            image_axes(place, montage(maps), _map_label(number, maps), vmin=0, vmax=1)
+            _draw_bars(axes[f"{way} bars"], probabilities.tolist())
+        for number, layer in enumerate(reading.maps, start=1):
+            image_axes(axes[f"maps {number}"], montage(layer), _map_label(number, layer), vmin=0, vmax=1)
         return figure
+
+
+def _draw_bars(axes: Axes, probabilities: list[float]) -> None:
+    best = max(probabilities)
+    colours = ["C1" if share == best else "C0" for share in probabilities]
+    axes.bar(range(10), [100 * share for share in probabilities], color=colours)
+    axes.set(xticks=range(10), ylim=(0, 100), xlabel="Digit", ylabel="Probability (%)")
 
 
 def _in_words(reading: Reading) -> str:

@@ -13,7 +13,7 @@ def digit_images(images: Tensor, name: str) -> Tensor:
     Raises `ValueError` for another shape, for no image at all, and for pixels that are not finite or not in 0..1.
     """
     batch = torch.as_tensor(images)
-    if batch.dim() not in (3, 4) or batch.numel() and tuple(batch.shape[1:]) not in (IMAGE_SHAPE, IMAGE_SHAPE[1:]):
+    if batch.numel() and tuple(batch.shape[1:]) not in (IMAGE_SHAPE, IMAGE_SHAPE[1:]):
         raise ValueError(
             f"expected {name} of shape (N, 1, 28, 28) or (N, 28, 28), got {tuple(batch.shape)}. "
             "One image is a batch of one: images[:1]"

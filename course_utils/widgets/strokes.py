@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 SIZE = 28  # pixels of an MNIST image's side
@@ -118,6 +117,14 @@ def _place(mass: Tensor) -> int:
 
 
 def _resize(picture: Tensor, height: int, width: int) -> Tensor:
-    """Each pixel is the mean of the area that it covers."""
-    image = Image.fromarray(picture.numpy().astype(np.float32))
-    return torch.from_numpy(np.array(image.resize((width, height), Image.Resampling.BOX)))
+    """Each pixel is the mean of the area that it covers, pixels in part too: (H, W) to (height, width)."""
+    rows, columns = (_shares(before, after) for before, after in zip(picture.shape, (height, width), strict=True))
+    return rows @ picture @ columns.T
+
+
+def _shares(before: int, after: int) -> Tensor:
+    """How much of each old pixel a new one is made of, (after, before), along one axis; each row sums to 1."""
+    edges = torch.linspace(0, before, after + 1, dtype=torch.float64)
+    old = torch.arange(before)
+    overlap = torch.minimum(edges[1:, None], old + 1) - torch.maximum(edges[:-1, None], old)
+    return (overlap.clamp(min=0) * after / before).float()

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Error, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
-import scratch  # noqa: E402
-from lab import INSTALL, QUIET, Lab, Network, Server, find_chromium  # noqa: E402
+import scratch
+from lab import INSTALL, QUIET, Lab, Network, Server, find_chromium
 
 MISSING = f"no Chromium or Chrome found. Install one: {INSTALL}"
 
@@ -41,6 +41,7 @@ def network():
 def lab(browser, server, network, request):
     """A window of 1280 x 800 pixels. When the module's tests are over, nothing may have been asked from outside."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, service_workers="block")
+    context.set_default_timeout(120_000)  # ms: a shared machine has slow minutes
     network.watch(context)
     yield Lab(server, context.new_page(), workspace=request.module.__name__)
     context.close()
@@ -64,7 +65,7 @@ def pytest_runtest_makereport(item):
     """A failed test leaves a screenshot, and its report says what the selected cell shows."""
     report = yield
     lab = item.funcargs.get("lab") if hasattr(item, "funcargs") else None
-    if report.when == "call" and report.failed and isinstance(lab, Lab):
+    if report.when != "teardown" and report.failed and isinstance(lab, Lab):
         try:
             picture = lab.screenshot(f"failed-{item.name}")
             cell = lab.page.locator(".jp-Notebook:visible .jp-Cell.jp-mod-active").inner_text(timeout=1000)

@@ -43,7 +43,7 @@ SETTINGS = {
         "doNotDisturbMode": True,
     }
 }
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def find_chromium() -> str | None:
@@ -164,6 +164,14 @@ IS_DONE = """() => {
     return panel.sessionContext.session.kernel.status === 'idle' && (failed || run);
 }"""
 
+FORGET_COUNT = """index => {
+    window.jupyterapp.shell.currentWidget.content.widgets[index].model.executionCount = null;
+}"""
+HAS_RUN = """index => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    return panel.content.widgets[index].model.executionCount && panel.sessionContext.session.kernel.status === 'idle';
+}"""
+
 
 @dataclass
 class Cell:
@@ -207,14 +215,14 @@ class Lab:
     def open(self, path: str) -> None:
         """Open a notebook by its address, in a window with no other."""
         address = f"{self.server.url}/lab/workspaces/{self._workspace}/tree/{path}?reset&token={self.server.token}"
-        self.page.goto(address)
+        self.page.goto(address, wait_until="commit")
         self.wait_until_open(path)
 
     def wait_until_open(self, path: str) -> None:
         """Until that notebook is in front and its kernel has nothing to do."""
         self.wait_for(IS_OPEN, path)
 
-    def wait_for(self, condition: str, argument: object = None, seconds: float = 60) -> None:
+    def wait_for(self, condition: str, argument: object = None, seconds: float = 180) -> None:
         """Until a JavaScript function returns something true. Asked five times a second: the kernel needs the cores."""
         self.page.wait_for_function(condition, arg=argument, timeout=1000 * seconds, polling=200)
 
@@ -248,20 +256,12 @@ class Lab:
         self.page.keyboard.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(source)
 
-    def run(self, index: int, seconds: float = 60) -> Cell:
+    def run(self, index: int, seconds: float = 180) -> Cell:
         """Run one cell with Shift+Enter and return it when it has finished."""
-        self.cell(index).locator(".jp-InputPrompt").click()
-        before = self.cells()[index].count
+        self.cell(index).locator(".cm-content").click()
+        self.page.evaluate(FORGET_COUNT, index)  # it may be 1 again
         self.page.keyboard.press("Shift+Enter")
-        self.wait_for(
-            """([index, before]) => {
-                const panel = window.jupyterapp.shell.currentWidget;
-                const count = panel.content.widgets[index].model.executionCount;
-                return count && count !== before && panel.sessionContext.session.kernel.status === 'idle';
-            }""",
-            [index, before],
-            seconds,
-        )
+        self.wait_for(HAS_RUN, index, seconds)
         return self.cells()[index]
 
     def run_all(self, seconds: float) -> list[Cell]:
@@ -302,7 +302,7 @@ class Lab:
 
     def expect_text(self, part: Locator, testid: str, text: str) -> None:
         """Until the element says `text` somewhere, or says nothing if it is empty."""
-        expect(part.get_by_test_id(testid)).to_have_text(re.compile(re.escape(text) if text else "^$"), timeout=10_000)
+        expect(part.get_by_test_id(testid)).to_have_text(re.compile(re.escape(text) if text else "^$"), timeout=60_000)
 
     def pixels(self, picture: Locator) -> str:
         """The content of the canvas in `picture`, to be compared."""

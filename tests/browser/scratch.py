@@ -7,18 +7,46 @@ import nbformat
 from lab import Lab
 from playwright.sync_api import Locator
 
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # or JupyterLab asks which kernel
 NAME = "widgets.ipynb"
 SETUP = """\
 import torch
+from torch import nn
+
 from course_utils import load_mnist
+from course_utils.models import CNN
+from course_utils.widgets.blind_labels import BlindLabels
+from course_utils.widgets.draw_digit import DrawDigit
 from course_utils.widgets.kernel_playground import KernelPlayground
+from course_utils.widgets.shift_explorer import ShiftExplorer
+from course_utils.widgets.weight_sharing import WeightSharing
 
 mnist = load_mnist()
-digit = mnist.test[:1][0][0, 0]  # a 7
+digits, labels = mnist.test[:4]  # 7, 2, 1, 0
+
+
+def trained(network):
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.002)
+    for start in range(0, 10_000, 100):  # well enough for a clear digit, in seconds
+        images, labels = mnist.train[start : start + 100]
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+    return network
+
+
+if "model" not in globals():  # the kernel serves all modules of tests
+    torch.manual_seed(1)
+    model = trained(CNN())
+    dense = trained(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
 """
 # The source of the cell that shows each part, by its `data-widget`; its last line is the part.
 CELLS = {
-    "kernel-playground": "playground = KernelPlayground(digit)\nplayground",
+    "kernel-playground": "playground = KernelPlayground(digits[0])\nplayground",
+    "weight-sharing": "sharing = WeightSharing()\nsharing",
+    "shift-explorer": "explorer = ShiftExplorer(digits[0], {'dense': dense, 'CNN': model}, label=7)\nexplorer",
+    "draw-digit": "pad = DrawDigit(model, mnist.test[:10][0])\npad",
+    "blind-labels": "form = BlindLabels(digits, network=[7, 2, 1, 6], file=labels)\nform",
 }
 
 
@@ -26,8 +54,7 @@ def write_notebook(root: Path) -> None:
     """Write it into the server's folder, without outputs."""
     sources = [SETUP, *CELLS.values(), "# questions of the tests"]
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / NAME)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), root / NAME)
 
 
 @dataclass

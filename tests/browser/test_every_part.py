@@ -1,8 +1,9 @@
 """What every interactive part must be: accessible, readable when small, large or dark, alone, and honest when lost."""
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from scratch import CELLS
+from scratch import CELLS, NAME
 
 every_part = pytest.mark.parametrize("name", CELLS)
 
@@ -84,9 +85,10 @@ def test_two_views_and_two_parts_have_no_id_in_common(lab, widgets, name):
 
 
 @every_part
-def test_a_reloaded_page_shows_it_again(lab, widgets, name):
+def test_a_reloaded_page_shows_it_again(lab, server, widgets, name):
     widgets.show(name)
     lab.reload()
+    assert "widgets" not in nbformat.read(server.root / NAME, as_version=4).metadata, "its state is in the notebook"
     widgets.root(name).wait_for()
     assert widgets.root(name).get_attribute("data-kernel") == "live"
 

@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 from lab import Network
+from scratch import PYTHON
 from test_walk import assert_nothing_broken_on_screen
 
 SICK = ("import sys", "print('a warning', file=sys.stderr)", "1 / 0", "print('not reached')")
@@ -12,7 +13,7 @@ SICK = ("import sys", "print('a warning', file=sys.stderr)", "1 / 0", "print('no
 def sick(lab, server) -> str:
     """A notebook, open in JupyterLab, with a cell that writes to stderr and one that fails."""
     cells = [nbformat.v4.new_code_cell(source) for source in SICK]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), server.root / "sick.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), server.root / "sick.ipynb")
     lab.open("sick.ipynb")
 
 
@@ -22,7 +23,7 @@ def test_an_error_and_a_warning_are_seen(lab, sick):
     assert warns == ["cell 1, \"print('a warning', file=sys.stderr)\" writes to stderr: a warning\n"]
     assert fails == ["cell 2, '1 / 0' shows ZeroDivisionError: division by zero"]
     assert unreached == [] and cells[3].count is None
-    with pytest.raises(AssertionError, match="error"):
+    with pytest.raises(AssertionError, match=r"application/vnd\.jupyter"):
         assert_nothing_broken_on_screen(lab)
 
 

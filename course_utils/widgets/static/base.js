@@ -20,25 +20,40 @@ function uniqueId(prefix) {
   return `${prefix}-${Math.random().toString(36).slice(2)}`;
 }
 
+const RESTARTED = "The kernel was restarted: run this cell again.";
+const STOPPED = "The kernel has stopped: start it, and run this cell again.";
+
 /**
- * The root of one view, already in `el`, with the banner for a lost kernel at its top.
- * `onKernelLost(lost)` is called when the kernel goes (true) or is found again (false), for parts that need it.
+ * The root of one view, already in `el`, with a banner at its top for when the kernel is gone and Python no longer
+ * sees what is done here. `onKernelLost(true)` is called then, for parts that can't work without. `view` is what
+ * anywidget hands to render.
  */
-function makeRoot({ model, el }, name, title, onKernelLost = () => {}) {
+function makeRoot(view, name, title, onKernelLost = () => {}) {
+  const { model, el, signal } = view;
   const banner = make("p", { class: "message", role: "status", data: { testid: "kernel-lost" } });
   const label = model.get("description") || title;
-  const root = make("div", { class: "course-widget", role: "group", "aria-label": label, data: { widget: name } }, banner);
-  // JupyterLab marks the view itself when its comm is gone; the model's own flag is not handed to us.
-  const update = () => {
-    const lost = el.classList.contains("jupyter-widgets-disconnected");
-    if (lost === (root.dataset.kernel === "lost")) return;
-    root.dataset.kernel = lost ? "lost" : "live";
-    banner.textContent = lost ? "The kernel was restarted: run this cell again." : "";
-    onKernelLost(lost);
+  const root = make("div", { class: "course-widget", role: "group", "aria-label": label, data: { widget: name, kernel: "live" } }, banner);
+  const lose = (text) => {
+    if (root.dataset.kernel === "lost") return; // for good: a new kernel knows nothing of this widget
+    root.dataset.kernel = "lost";
+    banner.textContent = text;
+    onKernelLost(true);
   };
   el.replaceChildren(root);
-  model.on("comm_live_update", update);
-  queueMicrotask(update); // after the part has built what onKernelLost may touch
+  // In any front end of Jupyter's: the link to the widget's Python half was live, so that this can only be its end.
+  model.on("comm_live_update", () => lose(RESTARTED));
+  // JupyterLab and Notebook 7 keep that link where a kernel is shut down, changed, or killed and not started again.
+  const kernel = model.widget_manager?.kernel;
+  const onStatus = (_, status) => ["terminating", "dead"].includes(status) && lose(STOPPED);
+  const onDisposed = () => lose(STOPPED);
+  kernel?.statusChanged?.connect(onStatus);
+  kernel?.disposed?.connect(onDisposed);
+  signal?.addEventListener("abort", () => {
+    kernel?.statusChanged?.disconnect(onStatus);
+    kernel?.disposed?.disconnect(onDisposed);
+  });
+  // A view made when it was gone already. Later, once the part has built what onKernelLost may touch.
+  if (el.classList.contains("jupyter-widgets-disconnected")) queueMicrotask(() => lose(RESTARTED));
   return root;
 }
 
@@ -131,14 +146,15 @@ const STEPS = {
 /**
  * A picture of a matrix. `label` names it. With `onPick(row, column)` it is a control: the mouse by hovering (or by
  * clicking, with `hover: false`), a finger by touching, the keyboard by arrow keys, Home, End, PageUp and PageDown.
+ * With `onStep(rows, columns)` it is a control whose keys step, and whose owner listens to the pointer.
  * Returns { element, draw(rows, colour), frames([{ row, column, rows, columns, kind }]), place(row, column) }.
  */
-function pixelMap({ label, testid, size = "260px", onPick = null, hover = true }) {
+function pixelMap({ label, testid, size = "260px", onPick = null, hover = true, onStep = null }) {
   const canvas = make("canvas", { "aria-hidden": "true" });
-  const attributes = onPick
+  const attributes = onPick || onStep
     ? { role: "application", tabindex: "0", "aria-roledescription": "grid of pixels, arrow keys move" }
     : { role: "img" };
-  const kind = onPick ? "pixel-map control" : "pixel-map";
+  const kind = onPick ? "pixel-map control" : onStep ? "pixel-map draggable" : "pixel-map";
   const element = make("div", { class: kind, "aria-label": label, data: { testid }, style: { "--size": size }, ...attributes }, canvas);
   let height = 1, width = 1, cursor = [0, 0];
 
@@ -184,21 +200,24 @@ function pixelMap({ label, testid, size = "260px", onPick = null, hover = true }
     element.addEventListener("pointermove", (event) => {
       if (hover && event.pointerType === "mouse") pickUnder(event);
     });
+  }
+  if (onPick || onStep) {
     element.addEventListener("keydown", (event) => {
       const step = STEPS[event.key];
       if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       event.stopPropagation(); // JupyterLab would scroll, or select another cell
-      pick(cursor[0] + step[0], cursor[1] + step[1]);
+      if (onStep) onStep(...step);
+      else pick(cursor[0] + step[0], cursor[1] + step[1]);
     });
   }
   return { element, draw, frames, place };
 }
 
-/** A table of numbers on their colours. Returns { element, fill(rows, colour, digits) }. */
-function numberTable(caption, testid) {
+/** A table of numbers on their colours; `label` names it. Returns { element, fill(rows, colour, digits) }. */
+function numberTable(label, testid) {
   const body = make("tbody");
-  const element = make("table", { class: "numbers", data: { testid } }, make("caption", {}, caption), body);
+  const element = make("table", { class: "numbers", "aria-label": label, data: { testid } }, body);
   function fill(rows, colour, digits = 2) {
     body.replaceChildren(...rows.map((row) => make("tr", {}, ...row.map((value) => {
       const background = colour(value);

@@ -18,7 +18,8 @@ function spoken(answer, unknown) {
 
 /** With whom a row's own answer agrees, in words: a colour alone would not do. */
 function agreesWith(yours, others) {
-  const names = Object.keys(others).filter((name) => yours !== null && others[name] === yours);
+  if (yours === null) return "–";
+  const names = Object.keys(others).filter((name) => others[name] === yours);
   return names.length ? names.join(" and ") : "neither";
 }
 
@@ -42,7 +43,7 @@ function resultTable(model, caption) {
 
 export default {
   render({ model, el }) {
-    const root = makeRoot({ model, el }, "blind-labels", "Blind labelling", setLost);
+    const root = makeRoot({ model, el }, "blind-labels", "Blind labelling", stop);
     root.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would make a heading of the cell at the key 1
     const count = model.get("count");
     let lost = false;
@@ -115,9 +116,9 @@ export default {
       if (hadFocus) caption.focus();
     }
 
-    function setLost(isLost) {
-      lost = isLost;
-      for (const button of [...digits, unsure, undo, show]) button.disabled = lost;
+    function stop() {
+      lost = true;
+      for (const button of [...digits, unsure, undo, show]) button.disabled = true;
     }
 
     root.addEventListener("keydown", (event) => {

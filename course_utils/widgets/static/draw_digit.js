@@ -12,9 +12,11 @@ const MOVES = {
 };
 const HELP = "Draw with a mouse, a pen or a finger. With the keyboard: arrow keys move the pen (Home, End, Page Up, "
   + "Page Down: aslant), Space puts it down and lifts it, Backspace takes the last stroke back, Delete clears.";
+const EXPLAINED = "As drawn: the whole pad scaled to 28×28 pixels. MNIST's way: the ink alone, scaled until its longer "
+  + "side has 20 pixels, then moved until its centre of mass lies on the middle of 28×28.";
 const WAYS = [
-  { way: "drawn", title: "As drawn, scaled to 28×28" },
-  { way: "mnist", title: "MNIST's way: fitted into 20×20, centre of mass on the middle" },
+  { way: "drawn", title: "As drawn" },
+  { way: "mnist", title: "MNIST's way" },
 ];
 
 function round4(value) {
@@ -83,7 +85,7 @@ function drawingPad(helpId) {
 function wayPanel({ way, title }) {
   const picture = pixelMap({ label: `${title}: the picture that the network gets`, testid: `picture-${way}`, size: "112px" });
   const reading = make("p", { class: "reading", data: { testid: `reading-${way}` } });
-  const bars = digitBars(`Probabilities of the ten digits. ${title}`, `bars-${way}`);
+  const bars = digitBars(`${title}: probabilities of the ten digits`, `bars-${way}`);
   const element = make("div", { class: "panel way" }, make("p", { class: "heading" }, title), picture.element, reading, bars.element);
 
   function show(pixels, shares) {
@@ -98,7 +100,7 @@ function wayPanel({ way, title }) {
 
 /** The feature maps after one block, in one picture. */
 function mapsPanel({ label, height, width, pixels }, number) {
-  const picture = pixelMap({ label, testid: `maps-${number}`, size: `${Math.round((width / height > 3 ? 3 : 2) * Math.max(width, 128))}px` });
+  const picture = pixelMap({ label, testid: `maps-${number}`, size: "384px" });
   picture.draw(rowsOf(pixels, height, width), grey);
   return make("div", { class: "panel" }, make("p", { class: "heading" }, label), picture.element);
 }
@@ -106,7 +108,7 @@ function mapsPanel({ label, height, width, pixels }, number) {
 export default {
   render({ model, el }) {
     const helpId = uniqueId("help");
-    const root = makeRoot({ model, el }, "draw-digit", "Draw a digit", setLost);
+    const root = makeRoot({ model, el }, "draw-digit", "Draw a digit", stop);
     let stroke = null, earlier = []; // the stroke being drawn, and those before it
     let pointer = null; // by which pointer it is drawn; null is the keyboard
     let cursor = [0.5, 0.5], cursorSeen = false, lost = false;
@@ -124,13 +126,11 @@ export default {
     next.hidden = !model.get("example_count");
     root.append(
       make("div", { class: "row" },
-        make("div", { class: "panel", style: { width: `${PAD}px` } },
-          pad.element,
-          make("div", { class: "row" }, undo, clear, next),
-          penStatus,
-          make("p", { id: helpId }, HELP)),
+        make("div", { class: "panel pad-side" }, pad.element, make("div", { class: "row" }, undo, clear, next), penStatus),
         ...panels.map((panel) => panel.element)),
-      status, maps, answerTime);
+      status, maps,
+      make("p", { id: helpId }, HELP),
+      make("p", {}, EXPLAINED), answerTime);
 
     // What is drawn -----------------------------------------------------------------------------------------------
 
@@ -152,6 +152,7 @@ export default {
       earlier = strokes();
       stroke = [point];
       liveAt = performance.now();
+      setText(status, ""); // it says what was read when the pen was lifted
       paint();
     }
 
@@ -284,11 +285,10 @@ export default {
 
     // -------------------------------------------------------------------------------------------------------------
 
-    function setLost(isLost) {
-      lost = isLost;
-      pad.element.setAttribute("aria-disabled", String(lost));
-      for (const button of [undo, clear, next]) button.disabled = lost;
-      paint();
+    function stop() {
+      lost = true;
+      pad.element.setAttribute("aria-disabled", "true");
+      for (const button of [undo, clear, next]) button.disabled = true;
     }
 
     model.on("change:answer", showAnswer);

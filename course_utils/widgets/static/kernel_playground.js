@@ -1,5 +1,5 @@
 // Kernel playground: an image, a kernel whose weights can be typed, and the output, pixel by pixel.
-// All arithmetic is done here, so that it answers at once; kernel_playground.py does the same, and tests compare.
+// All arithmetic is done here, so that it answers at once and without a kernel; kernel_playground.py does the same.
 
 const LARGEST_KERNEL = 7;
 const LARGEST_WEIGHT = 1000;
@@ -62,9 +62,10 @@ function wholeInput(label, testid, trait, low, high, change) {
 }
 
 export default {
-  render({ model, el }) {
+  render(view) {
+    const { model } = view;
     const save = saver(model);
-    const root = makeRoot({ model, el }, "kernel-playground", "Kernel playground");
+    const root = makeRoot(view, "kernel-playground", "Kernel playground");
     const complaints = new Map(); // what is wrong with what was typed in this view, by place
     let shape = 0, weights = []; // the inputs of the kernel
 
@@ -80,23 +81,25 @@ export default {
       label: "The output. Hover, or use the arrow keys, to look into a pixel", testid: "output", size: "270px",
       onPick: (row, column) => save({ position: [row, column] }),
     });
-    const pixels = numberTable("The window", "window");
-    const products = numberTable("Window × kernel", "products");
+    const pixels = numberTable("Pixels of the window", "window");
+    const products = numberTable("Products", "products");
     const sizes = make("p", { data: { testid: "output-size" } });
     const scale = make("p", { data: { testid: "scale" } });
     const sum = statusLine("sum");
     const paddingNote = make("p");
-    const looked = make("div", { class: "row" }, pixels.element, products.element);
-
+    const panel = (heading, ...content) => make("div", { class: "panel" }, make("p", { class: "heading" }, heading), ...content);
     root.append(
       make("div", { class: "row middle" },
         make("label", {}, "Kernel", preset), make("label", {}, "Size", size), stride.element, padding.element),
       message,
       make("div", { class: "row" },
-        make("div", { class: "panel" }, make("p", { class: "heading" }, "Image"), picture.element, paddingNote),
-        make("div", { class: "panel" }, make("p", { class: "heading" }, "Kernel: type other weights"), inputs),
-        make("div", { class: "panel" }, make("p", { class: "heading" }, "Output"), output.element, scale)),
-      sizes, sum, looked);
+        panel("Image", picture.element),
+        panel("Output", output.element),
+        make("div", { class: "panel aside" }, sizes, scale, paddingNote, sum)),
+      make("div", { class: "row" },
+        panel("The window", pixels.element),
+        panel("× the kernel: type other weights", inputs),
+        panel("= the products", products.element)));
 
     function complain(place, text) {
       if (text) complaints.set(place, text);
@@ -188,12 +191,12 @@ export default {
       setText(paddingNote, rings ? "Bluish: the padding, zeros around the image." : "");
       if (complaints.size) {
         picture.frames([]);
+        pixels.fill([], grey);
+        products.fill([], grey);
         setText(sizes, "No output.");
-        setText(sum, "");
-        looked.hidden = true;
+        for (const line of [sum, scale]) setText(line, "");
         return;
       }
-      looked.hidden = false;
       const formula = (n, result) => `⌊(${n} + 2·${rings} − ${k}) / ${step}⌋ + 1 = ${result}`;
       const lines = rows === columns && image.length === image[0].length
         ? formula(image.length, rows)

@@ -1,0 +1,170 @@
+"""Move a digit over its frame and watch what several networks make of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from traitlets import Bytes, Int, List, validate
+
+from course_utils.perturb import shift
+from course_utils.widgets.base import Converted, CourseWidget, grey_image, module
+
+MOST_NETWORKS = 6
+MAPS_SHOWN = 4
+POOLING = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+
+
+class ShiftExplorer(CourseWidget):
+    """Drag a digit over its frame: the predictions and feature maps of each network follow.
+
+    `image` is (28, 28) or whatever size the networks take, with pixels in 0..1. `networks` maps names to trained
+    networks, up to six, each from images (N, 1, H, W) to logits (N, 10). All shifts of up to `reach` pixels are
+    predicted once, here, so that the page needs no kernel to answer. `dx` (to the right) and `dy` (down), in pixels,
+    say where the digit is; `label`, if it is given, which digit it is. The networks are left in the mode they were in.
+
+    Raises `ValueError` for no networks or too many, for one that doesn't give ten finite logits, and for an image
+    that is none or smaller than the reach, and for a `dx` or `dy` beyond it; `TypeError` for networks that are none.
+    """
+
+    title = "Shift explorer"
+    _esm = module("shift_explorer")
+
+    # What was predicted is for one image and one reach: another image needs another ShiftExplorer.
+    image = Converted(lambda image: grey_image(image).tolist(), read_only=True).tag(sync=True)
+    reach = Int(8, min=1, max=20, read_only=True).tag(sync=True)
+    names = List(read_only=True).tag(sync=True)
+    label = Int(None, allow_none=True, min=0, max=9).tag(sync=True)
+    dx = Int(0).tag(sync=True)
+    dy = Int(0).tag(sync=True)
+    # float32 (networks, dy, dx, 10)
+    _probabilities = Bytes().tag(sync=True)
+    # For each network a list of its pictured stages, {"title", "start", "shape": (dy, dx, maps, H, W)}, bytes of _maps.
+    _stages = List().tag(sync=True)
+    _maps = Bytes().tag(sync=True)
+
+    def __init__(self, image: Tensor, networks: Mapping[str, nn.Module], reach: int = 8, **traits: Any):
+        _check_networks(networks)
+        for name, value in (("image", image), ("reach", reach), ("names", list(networks))):
+            self.set_trait(name, value)
+        moved = self._moved()
+        logits, pictures = zip(*(_answers(name, net, moved) for name, net in networks.items()), strict=True)
+        self._table = torch.stack(logits).softmax(-1)
+        self._probabilities = self._table.numpy().astype("<f4").tobytes()
+        self._stages, self._maps = _packed(pictures)
+        super().__init__(**traits)  # now that it has all that is sent to the page
+
+    @validate("dx", "dy")
+    def _within_reach(self, proposal: dict[str, Any]) -> int:
+        if abs(proposal["value"]) > self.reach:
+            raise ValueError(
+                f"{proposal['trait'].name}={proposal['value']} is beyond the reach of {self.reach} pixels that were "
+                "predicted. ShiftExplorer(image, networks, reach=12) predicts more"
+            )
+        return proposal["value"]
+
+    def _moved(self) -> Tensor:
+        """The image at all its places, (dy, dx, 1, H, W)."""
+        image, steps = torch.tensor(self.image)[None], range(-self.reach, self.reach + 1)
+        return torch.stack([torch.stack([shift(image, dx, dy) for dx in steps]) for dy in steps])
+
+    def predict(self, dx: int | None = None, dy: int | None = None) -> dict[str, Tensor]:
+        """Each network's ten probabilities, (10,), for the digit moved by `dx` and `dy`; by default, where it is now.
+
+        Raises `IndexError` beyond the reach.
+        """
+        dx, dy = self.dx if dx is None else dx, self.dy if dy is None else dy
+        if max(abs(dx), abs(dy)) > self.reach:
+            raise IndexError(f"the digit was moved by up to {self.reach} pixels; there is no dx={dx}, dy={dy}")
+        return dict(zip(self.names, self._table[:, dy + self.reach, dx + self.reach], strict=True))
+
+    @property
+    def value(self) -> dict[str, int]:
+        """The digit that each network sees where the digit is now."""
+        return {name: int(probabilities.argmax()) for name, probabilities in self.predict().items()}
+
+
+def _check_networks(networks: Mapping[str, nn.Module]) -> None:
+    if not isinstance(networks, Mapping):
+        raise TypeError(f'expected networks as a dict, {{"its name": network, …}}, got {type(networks).__name__}')
+    if not 1 <= len(networks) <= MOST_NETWORKS:
+        raise ValueError(f"expected 1 to {MOST_NETWORKS} networks, got {len(networks)}")
+    for name, network in networks.items():
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"expected network {name!r} to be an nn.Module, got {type(network).__name__}")
+
+
+def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:
+    """Logits (dy, dx, 10), and titled feature maps (dy, dx, maps, H, W), of the digit at all places."""
+    watch = _Watch(network)
+    was_training = network.training
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    network.eval()
+    try:
+        with torch.inference_mode():
+            rows = [(network(row.to(device)).cpu(), watch.take()) for row in moved]  # row by row: little memory
+    except Exception as error:
+        error.add_note(f"This happened in network {name!r}, given images {tuple(moved.shape[1:])}.")
+        raise
+    finally:
+        network.train(was_training)
+        watch.remove()
+    logits = torch.stack([row for row, _ in rows])
+    expected = (*moved.shape[:2], 10)
+    if tuple(logits.shape) != expected or not logits.isfinite().all():
+        raise ValueError(
+            f"expected network {name!r} to give ten finite logits for each image, {expected[1:]}, got "
+            f"{tuple(logits.shape[1:])}{'' if logits.isfinite().all() else ', some of them NaN or infinite'}"
+        )
+    titles = [title for title, _ in rows[0][1]]
+    maps = [torch.stack([stages[index][1] for _, stages in rows]) for index in range(len(titles))]
+    return logits, list(zip(titles, _strongest(maps), strict=True))
+
+
+class _Watch:
+    """Notes the feature maps before and after the last pooling of a network, or the last ones if it doesn't pool."""
+
+    def __init__(self, network: nn.Module):
+        self.convolved, self.last, self.pooled = False, None, None
+        leaves = [layer for layer in network.modules() if not list(layer.children())]
+        self.hooks = [layer.register_forward_hook(self._note) for layer in leaves]
+
+    def _note(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self.convolved |= isinstance(layer, nn.Conv2d)
+        if self.convolved and output.dim() == 4:  # what a dense layer makes is no map of features
+            self.last = output.cpu()
+            if isinstance(layer, POOLING):
+                self.pooled = (inputs[0].cpu(), output.cpu())
+
+    def take(self) -> list[tuple[str, Tensor]]:
+        """Titles and maps (N, C, H, W) of the last forward pass."""
+        stages = [] if self.last is None else [("feature maps, no pooling", self.last)]
+        if self.pooled:
+            stages = list(zip(("before the last pooling", "after it"), self.pooled, strict=True))
+        self.convolved, self.last, self.pooled = False, None, None
+        return stages
+
+    def remove(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+def _strongest(stages: list[Tensor]) -> list[Tensor]:
+    """The same few maps of each stage (dy, dx, C, H, W): those that vary most over the digit in the middle."""
+    if not stages:
+        return []
+    middle = stages[0][len(stages[0]) // 2, stages[0].shape[1] // 2]  # (C, H, W)
+    chosen = middle.flatten(1).var(1, correction=0).argsort(descending=True, stable=True)[:MAPS_SHOWN]
+    return [stage[:, :, chosen] for stage in stages]
+
+
+def _packed(pictures: tuple[list[tuple[str, Tensor]], ...]) -> tuple[list[list[dict[str, Any]]], bytes]:
+    """All maps as bytes in a row, 0 black and 255 the largest value of its stage, and where each stage starts."""
+    described, packed = [], bytearray()
+    for stages in pictures:
+        described.append([])
+        for title, maps in stages:
+            described[-1].append({"title": title, "start": len(packed), "shape": list(maps.shape)})
+            scaled = maps.clamp(min=0) * (255 / maps.max().clamp(min=1e-12))
+            packed += scaled.round().to(torch.uint8).numpy().tobytes()
+    return described, bytes(packed)
