@@ -28,7 +28,7 @@ def test_hovering_shows_window_products_and_sum(lab, part):
     total = number(re.search(r"add up to (\S+)\.$", said(part, "sum"))[1])
     assert sum(products) == pytest.approx(total, abs=0.05)  # each product is shown with two decimals
     assert total != 0
-    lab.screenshot(NAME)
+    lab.screenshot(NAME, part)
 
 
 def number(text: str) -> float:
