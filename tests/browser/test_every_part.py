@@ -97,6 +97,7 @@ def test_a_restarted_kernel_is_told_and_running_the_cell_again_mends_it(lab, wid
     lab.restart_kernel()
     for name in CELLS:
         lab.expect_text(widgets.root(name), "kernel-lost", "run this cell again")
+        assert widgets.root(name).get_attribute("data-kernel") == "lost"
     lab.screenshot("kernel-lost", widgets.root(name))
     assert not lab.run(0, seconds=180).troubles()
     for name in CELLS:
