@@ -322,7 +322,8 @@ class Lab:
     def screenshot(self, name: str, part: Locator | None = None) -> Path:
         """Save what the page shows, after scrolling to `part`, as screenshots/`name`.png."""
         if part:
-            part.evaluate("part => part.scrollIntoView({block: 'start'})")
+            for _ in range(2):  # cells get their true heights when they come into view
+                part.evaluate("part => part.closest('.jp-OutputArea').scrollIntoView({block: 'start'})")
         SCREENSHOTS.mkdir(exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
         self.page.screenshot(path=path)
