@@ -81,6 +81,14 @@ def test_is_stored_normalised_and_small(path):
     assert path.stat().st_size < 1_000_000
 
 
+def test_an_interactive_part_is_stored_as_its_sentence_only():
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "[A part. Run this cell.]"}
+    output = nbformat.v4.new_output("execute_result", view, execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("part", outputs=[output])])
+    (stored,) = normalised(notebook).cells[0].outputs
+    assert stored.data == {"text/plain": "[A part. Run this cell.]"}
+
+
 @every_notebook
 def test_opens_and_closes_as_the_syllabus_says(path):
     notebook = read(path)

@@ -102,6 +102,8 @@ def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list
     network.eval()
     try:
         with torch.inference_mode():
+            network(moved[len(moved) // 2, moved.shape[1] // 2, None].to(device))
+            watch.choose()
             rows = [(network(row.to(device)).cpu(), watch.take()) for row in moved]  # row by row: little memory
     except Exception as error:
         error.add_note(f"This happened in network {name!r}, given images {tuple(moved.shape[1:])}.")
@@ -118,7 +120,7 @@ def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list
         )
     titles = [title for title, _ in rows[0][1]]
     maps = [torch.stack([stages[index][1] for _, stages in rows]) for index in range(len(titles))]
-    return logits, list(zip(titles, _strongest(maps), strict=True))
+    return logits, list(zip(titles, maps, strict=True))
 
 
 class _Watch:
@@ -126,15 +128,23 @@ class _Watch:
 
     def __init__(self, network: nn.Module):
         self.convolved, self.last, self.pooled = False, None, None
+        self.chosen = slice(None)
         leaves = [layer for layer in network.modules() if not list(layer.children())]
         self.hooks = [layer.register_forward_hook(self._note) for layer in leaves]
 
     def _note(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.convolved |= isinstance(layer, nn.Conv2d)
         if self.convolved and output.dim() == 4:  # what a dense layer makes is no map of features
-            self.last = output.cpu()
+            self.last = output
             if isinstance(layer, POOLING):
-                self.pooled = (inputs[0].cpu(), output.cpu())
+                self.pooled = (inputs[0], output)
+
+    def choose(self) -> None:
+        """From now on take only a few of the maps: those that vary most over the image of the last forward pass."""
+        stages = self.take()
+        if stages:
+            spread = stages[0][1][0].flatten(1).var(1, correction=0)
+            self.chosen = spread.argsort(descending=True, stable=True)[:MAPS_SHOWN]
 
     def take(self) -> list[tuple[str, Tensor]]:
         """Titles and maps (N, C, H, W) of the last forward pass."""
@@ -142,20 +152,11 @@ class _Watch:
         if self.pooled:
             stages = list(zip(("before the last pooling", "after it"), self.pooled, strict=True))
         self.convolved, self.last, self.pooled = False, None, None
-        return stages
+        return [(title, maps.cpu()[:, self.chosen]) for title, maps in stages]
 
     def remove(self) -> None:
         for hook in self.hooks:
             hook.remove()
-
-
-def _strongest(stages: list[Tensor]) -> list[Tensor]:
-    """The same few maps of each stage (dy, dx, C, H, W): those that vary most over the digit in the middle."""
-    if not stages:
-        return []
-    middle = stages[0][len(stages[0]) // 2, stages[0].shape[1] // 2]  # (C, H, W)
-    chosen = middle.flatten(1).var(1, correction=0).argsort(descending=True, stable=True)[:MAPS_SHOWN]
-    return [stage[:, :, chosen] for stage in stages]
 
 
 def _packed(pictures: tuple[list[tuple[str, Tensor]], ...]) -> tuple[list[list[dict[str, Any]]], bytes]:

@@ -319,8 +319,11 @@ class Lab:
             " return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2; }"
         )
 
-    def screenshot(self, name: str) -> Path:
-        """Save what the page shows as screenshots/`name`.png."""
+    def screenshot(self, name: str, part: Locator | None = None) -> Path:
+        """Save what the page shows, after scrolling to `part`, as screenshots/`name`.png."""
+        if part:
+            for _ in range(2):  # cells get their true heights when they come into view
+                part.evaluate("part => part.closest('.jp-OutputArea').scrollIntoView({block: 'start'})")
         SCREENSHOTS.mkdir(exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
         self.page.screenshot(path=path)

@@ -79,7 +79,7 @@ class Widgets:
         """What Python says to an expression, run in the notebook's last cell."""
         self.lab.page.wait_for_timeout(300)  # a part tells Python 100 ms after the last of many changes
         index = 1 + len(CELLS)
-        self.lab.write(index, f"print(repr({expression}))")
+        self.lab.write(index, f"print(({expression}))")
         return self.lab.run(index).text().strip()
 
     def root(self, name: str) -> Locator:

@@ -25,7 +25,7 @@ def test_labelling_with_the_mouse(lab, part):
     lab.expect_text(part, "progress", "Image 2 of 4")
     part.get_by_test_id("digit-2").click()
     part.get_by_test_id("unsure").click()
-    lab.screenshot(f"{NAME}-form")
+    lab.screenshot(f"{NAME}-form", part)
     part.get_by_test_id("digit-0").click()
     lab.expect_text(part, "progress", "All 4 images labelled")
     assert "The network" not in part.inner_text(), "the answers are shown before they are asked for"
@@ -37,7 +37,7 @@ def test_labelling_with_the_mouse(lab, part):
         ["can't tell", "1", "1", "–"],
         ["0", "6", "0", "file"],
     ]
-    lab.screenshot(NAME)
+    lab.screenshot(NAME, part)
 
 
 def test_labelling_with_one_key_a_digit(lab, part, widgets):

@@ -47,7 +47,7 @@ def test_a_clear_digit_drawn_with_the_mouse_is_read(lab, part, strokes, digit):
     assert len(shares) == 10 and shares.index(max(shares)) == digit
     for layer in (1, 2):
         assert len(set(colours(part.get_by_test_id(f"maps-{layer}")))) > 3, "the feature maps are empty"
-    lab.screenshot(f"{NAME}-{digit}")
+    lab.screenshot(f"{NAME}-{digit}", part)
 
 
 def colours(picture) -> list[int]:
@@ -93,7 +93,7 @@ def test_a_digit_drawn_with_the_keyboard_is_read(lab, part):
     lab.expect_text(part, "pen-status", "Pen down")
     keyboard.press("Space")
     lab.expect_text(part, "reading-mnist", "reads 7, ")
-    lab.screenshot(f"{NAME}-keyboard")
+    lab.screenshot(f"{NAME}-keyboard", part)
     assert lab.has_visible_focus()
     keyboard.press("Backspace")
     lab.expect_text(part, "status", "The pad is blank")

@@ -44,8 +44,7 @@ def test_dark_theme(lab, widgets, name, light_again):
     lab.choose_theme("JupyterLab Dark")
     background = part.evaluate("part => getComputedStyle(part).backgroundColor")
     assert sum(int(level) for level in background[4:-1].split(",")[:3]) < 3 * 80, background
-    part.scroll_into_view_if_needed()
-    lab.screenshot(f"{name}-dark")
+    lab.screenshot(f"{name}-dark", part)
     assert violations(lab, part) == []  # contrast, above all
 
 
@@ -55,8 +54,7 @@ def test_dark_theme(lab, widgets, name, light_again):
 def test_nothing_is_cut_off(lab, widgets, name, wide_again, width, height):
     part = widgets.show(name)
     lab.page.set_viewport_size({"width": width, "height": height})
-    part.scroll_into_view_if_needed()
-    lab.screenshot(f"{name}-{width}")
+    lab.screenshot(f"{name}-{width}", part)
     assert part.evaluate(CUT_OFF) == []
 
 
@@ -99,7 +97,8 @@ def test_a_restarted_kernel_is_told_and_running_the_cell_again_mends_it(lab, wid
     lab.restart_kernel()
     for name in CELLS:
         lab.expect_text(widgets.root(name), "kernel-lost", "run this cell again")
-    lab.screenshot("kernel-lost")
+        assert widgets.root(name).get_attribute("data-kernel") == "lost"
+    lab.screenshot("kernel-lost", widgets.root(name))
     assert not lab.run(0, seconds=180).troubles()
     for name in CELLS:
         lab.expect_text(widgets.show(name), "kernel-lost", "")

@@ -38,7 +38,7 @@ def test_dragging_moves_digit_predictions_and_maps(lab, part, widgets):
     assert lab.pixels(part.get_by_test_id("digit")) != digit
     assert lab.pixels(part.get_by_test_id("feature-map").first) != maps
     assert part.get_by_test_id("bars").nth(0).locator("li").count() == 10
-    lab.screenshot(NAME)
+    lab.screenshot(NAME, part)
     assert widgets.ask("[explorer.dx, explorer.dy, *explorer.value.values()]") == f"[5, -2, {', '.join(says(part))}]"
 
 

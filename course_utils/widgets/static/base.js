@@ -32,7 +32,11 @@ function makeRoot(view, name, title, onKernelLost = () => {}) {
   const { model, el, signal } = view;
   const banner = make("p", { class: "message", role: "status", data: { testid: "kernel-lost" } });
   const label = model.get("description") || title;
-  const root = make("div", { class: "course-widget", role: "group", "aria-label": label, data: { widget: name, kernel: "live" } }, banner);
+  const root = make("div", {
+    class: "course-widget", role: "group", "aria-label": label, data: { widget: name, kernel: "live" },
+    // A key pressed in here is not one of the notebook's shortcuts. They ask the element that has the focus.
+    onfocusin: (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"),
+  }, banner);
   const lose = (text) => {
     if (root.dataset.kernel === "lost") return; // for good: a new kernel knows nothing of this widget
     root.dataset.kernel = "lost";
