@@ -293,7 +293,7 @@ class Lab:
         """JupyterLab Dark or JupyterLab Light."""
         self.menu("Settings", "Theme", name)
         light = str("Light" in name).lower()
-        self.page.locator(f"body[data-jp-theme-light='{light}']").wait_for()
+        self.wait_for("light => document.body.dataset.jpThemeLight === light", light)
 
     def shut_kernel_down(self) -> None:
         """End the kernel of the notebook in front: a kernel with PyTorch takes 1 GB."""
