@@ -248,9 +248,10 @@ class SpectrogramCNN(nn.Module):
     def __init__(self):
         super().__init__()
         self.blocks = nn.Sequential(
-            *(nn.Conv2d(1, 16, 3, padding=1, bias=False), nn.MaxPool2d(4), nn.BatchNorm2d(16), nn.ReLU()),
-            *_block(16, 32),  # (N, 32, 16, 7)
-            *_block(32, 64),  # (N, 64, 8, 3)
+            nn.Conv2d(1, 16, kernel_size=3, stride=2, padding=1, bias=False),  # (N, 16, 65, 32)
+            *(nn.MaxPool2d(2), nn.BatchNorm2d(16), nn.ReLU()),  # (N, 16, 32, 16)
+            *_block(16, 32),  # (N, 32, 16, 8)
+            *_block(32, 64),  # (N, 64, 8, 4)
         )
         self.out = nn.Linear(64 * 8, 10)
 
