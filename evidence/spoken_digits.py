@@ -23,13 +23,14 @@ NETWORKS = {
 }
 # Pairs of learning rate and epochs, each tried on the validation voices; fewer for the networks outside the verdict.
 TRIED = {
-    "1-D CNN": list(product([3e-3, 1e-2, 3e-2], [4, 10])),
-    "1-D CNN, flatten": [(1e-2, 10), (3e-2, 10)],
-    "dense": list(product([1e-3, 3e-3, 1e-2], [4, 10])),
-    "dense, ten times": list(product([3e-4, 1e-3, 3e-3], [4, 10])),
-    "spectrogram": [(1e-2, 10), (3e-2, 10)],
+    "1-D CNN": list(product([3e-3, 1e-2, 3e-2], [3, 8])),
+    "1-D CNN, flatten": [(1e-2, 8), (3e-2, 8)],
+    "dense": list(product([1e-3, 3e-3, 1e-2], [3, 8])),
+    "dense, ten times": list(product([3e-4, 1e-3, 3e-3], [3, 8])),
+    "spectrogram": [(1e-2, 8), (3e-2, 8)],
 }
-TUNING_SEED, SEEDS = 0, [1, 2, 3, 4, 5]
+TUNING_SEED = 0
+SEEDS = {name: [1, 2, 3, 4, 5] if name in ("1-D CNN", "dense") else [1, 2, 3] for name in NETWORKS}
 SHIFTS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 800]  # samples of 1/8 ms
 RECIPE = replace(ORIGINAL, name="spoken digits", batch_size=32, schedule="one-cycle", log_every=10**6)
 SETTINGS = {
@@ -47,7 +48,7 @@ def run() -> dict:
     and seed the accuracy in training, on the test voices, for each of them, and on the test waves at each shift.
     """
     digits = load_spoken_digits()
-    bar = tqdm(total=sum(map(len, TRIED.values())) + len(NETWORKS) * len(SEEDS), desc="runs")
+    bar = tqdm(total=sum(map(len, (*TRIED.values(), *SEEDS.values()))), desc="runs")
     tried, runs = [], []
     for name in NETWORKS:
         for rate, epochs in TRIED[name]:
@@ -57,7 +58,7 @@ def run() -> dict:
             bar.update()
         best = max((one for one in tried if one["network"] == name), key=lambda one: one["validation_accuracy"])
         recipe = replace(RECIPE, learning_rate=best["rate"], epochs=best["epochs"])
-        for seed in SEEDS:
+        for seed in SEEDS[name]:
             model = train(digits, name, recipe, seed)
             runs.append(
                 {

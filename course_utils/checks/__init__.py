@@ -3,6 +3,7 @@
 `not tried yet` for an untouched stub, `not right yet: …` with a hint, or `correct`.
 """
 
+from course_utils.checks.beyond_images import conv1d, first_block, trigram_responses
 from course_utils.checks.building import conv_parameters, flat_features, mended_network
 from course_utils.checks.convolution import conv2d, conv2d_stride_padding, shift_kernel, strided_size
 from course_utils.checks.pooling import average_weights, larger_of_two, max_pool, parameters_without_pooling
@@ -15,10 +16,12 @@ __all__ = [
     "average_image",
     "average_weights",
     "best_epoch",
+    "conv1d",
     "conv2d",
     "conv2d_stride_padding",
     "conv_matrix",
     "conv_parameters",
+    "first_block",
     "flat_features",
     "larger_of_two",
     "layer_parameters",
@@ -30,4 +33,5 @@ __all__ = [
     "shift_kernel",
     "strided_size",
     "training_step",
+    "trigram_responses",
 ]

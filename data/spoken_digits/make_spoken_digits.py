@@ -7,6 +7,7 @@ one split only, whatever its accent.
 
 import io
 import random
+import re
 import subprocess
 import tempfile
 import zipfile
@@ -43,7 +44,7 @@ def speak(word: str, voice: str, accent: str = "en-us", speed: int = 175, pitch:
 
 def all_variants() -> list[str]:
     listed = subprocess.run(["espeak-ng", "--voices=variant"], check=True, capture_output=True, text=True).stdout
-    return sorted(line.split("!v/")[1].strip() for line in listed.splitlines()[1:])
+    return sorted(re.findall(r"!v/(\S+(?: \S+)*)", listed))  # names may hold a space; two end them
 
 
 def log_spectrogram(wave: np.ndarray) -> np.ndarray:
