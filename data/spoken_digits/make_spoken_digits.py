@@ -22,7 +22,7 @@ from scipy.spatial.distance import pdist
 from course_utils.sound import ARCHIVE, DATA_ROOT, LENGTH, RATE, framed, read_wav
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-BRITAIN = ["en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd"]
+BRITAIN = ["en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd"]
 ACCENTS = ["en-us", "en-us-nyc", *BRITAIN, "en-029"]
 SPEEDS = (130, 190)  # words a minute, lowest and highest
 PITCHES = (30, 70)  # of espeak-ng's 0 to 99
