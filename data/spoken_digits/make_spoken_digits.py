@@ -22,6 +22,7 @@ from scipy.spatial.distance import pdist
 from course_utils.sound import ARCHIVE, DATA_ROOT, LENGTH, RATE, framed, read_wav
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+# "en" is British English; espeak-ng knows it as "en-gb" too, and then forgets the voice.
 BRITAIN = ["en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd"]
 ACCENTS = ["en-us", "en-us-nyc", *BRITAIN, "en-029"]
 SPEEDS = (130, 190)  # words a minute, lowest and highest
