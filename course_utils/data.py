@@ -34,7 +34,7 @@ UNPACKED_MD5 = {
 
 
 class DataError(RuntimeError):
-    """The MNIST files are missing, damaged or can't be unpacked; the message says which and what to do."""
+    """Files in data/ are missing, damaged or can't be unpacked; the message says which and what to do."""
 
 
 class ImageSet(Dataset):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 IMAGE_SHAPE = (1, 28, 28)
+WAVE_SHAPE = (1, 8000)  # one channel, one second at 8 kHz
 
 
 class CNN(nn.Module):
@@ -187,6 +188,121 @@ def downsampled_cnn(how: str) -> nn.Sequential:
         layers["mean"] = nn.AdaptiveAvgPool2d(1)
     positions = {"global": 1, "none": 28 * 28}.get(how, 7 * 7)
     return nn.Sequential(OrderedDict(layers | {"flatten": nn.Flatten(), "out": nn.Linear(32 * positions, 10)}))
+
+
+class SoundCNN(nn.Module):
+    """Four 1-D convolutions on a raw wave, each with batch normalisation and ReLU, three with pooling over time.
+
+    Takes waves (N, 1, 8000), one second at 8 kHz, and returns logits (N, 10). With `head="global"` each of the 64
+    last channels is reduced to its largest value over time, 45,546 parameters; with `head="flatten"` the last layer
+    reads them at all 15 places, 54,506. Raises `ValueError` for another shape or head.
+    """
+
+    def __init__(self, head: str = "global"):
+        super().__init__()
+        if head not in ("global", "flatten"):
+            raise ValueError(f"there is no head {head!r}; there are global, flatten")
+        self.blocks = nn.Sequential(
+            *_block1d(1, 16, kernel_size=64, stride=8, padding=28, pool=4),  # (N, 16, 250): 8 ms windows
+            *_block1d(16, 32, kernel_size=9, pool=4),  # (N, 32, 62)
+            *_block1d(32, 64, kernel_size=9, pool=4),  # (N, 64, 15)
+            *_block1d(64, 64, kernel_size=5, pool=1),  # (N, 64, 15)
+        )
+        self.pool = nn.AdaptiveMaxPool1d(1) if head == "global" else nn.Identity()
+        self.out = nn.Linear(64 if head == "global" else 64 * 15, 10)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        check_waves(waves)
+        return self.out(self.pool(self.blocks(waves)).flatten(start_dim=1))
+
+
+def _block1d(
+    in_channels: int, out_channels: int, kernel_size: int, pool: int, stride: int = 1, padding: int | None = None
+) -> tuple[nn.Module, ...]:
+    """`_block` over time: convolution, pooling, batch normalisation, ReLU."""
+    padding = kernel_size // 2 if padding is None else padding
+    return (
+        nn.Conv1d(in_channels, out_channels, kernel_size, stride, padding, bias=False),
+        nn.MaxPool1d(pool),
+        nn.BatchNorm1d(out_channels),
+        nn.ReLU(),
+    )
+
+
+def log_spectrogram(waves: Tensor) -> Tensor:
+    """How loud each frequency is at each time: waves (N, 1, T) to pictures (N, 1, 129, 1 + T // 128).
+
+    The rows are 0 to 4,000 Hz in steps of 31.25 Hz, the columns windows of 256 samples, 32 ms, every 16 ms. The values
+    are natural logarithms of the magnitudes, from -4.6, quiet, upwards.
+    """
+    window = torch.hann_window(256, device=waves.device)
+    spectrum = torch.stft(waves.squeeze(1), n_fft=256, hop_length=128, window=window, return_complex=True)
+    return (spectrum.abs() + 0.01).log().unsqueeze(1)
+
+
+class SpectrogramCNN(nn.Module):
+    """The usual way with sound: a picture of it first, then 2-D convolutions. 28,538 parameters.
+
+    Takes waves (N, 1, 8000) and returns logits (N, 10), with the errors of `SoundCNN`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(
+            nn.Conv2d(1, 16, kernel_size=3, stride=2, padding=1, bias=False),  # (N, 16, 65, 32)
+            *(nn.MaxPool2d(2), nn.BatchNorm2d(16), nn.ReLU()),  # (N, 16, 32, 16)
+            *_block(16, 32),  # (N, 32, 16, 8)
+            *_block(32, 64),  # (N, 64, 8, 4)
+        )
+        self.out = nn.Linear(64 * 8, 10)
+
+    def forward(self, waves: Tensor) -> Tensor:
+        check_waves(waves)
+        features = self.blocks(log_spectrogram(waves)).amax(dim=3)  # over time only: a pitch is not another pitch
+        return self.out(features.flatten(start_dim=1))
+
+
+class TextCNN(nn.Module):
+    """Filters over three characters at a time, each reduced to its largest response, then one linear layer.
+
+    Takes texts (N, characters, L), one row for each character, and returns logits (N, languages): the network of Kim,
+    2014, arXiv:1408.5882, over characters instead of words and with one kernel size. Raises `ValueError` for another
+    shape.
+    """
+
+    def __init__(self, characters: int, languages: int, filters: int = 128):
+        super().__init__()
+        self.characters = characters
+        self.conv = nn.Conv1d(characters, filters, kernel_size=3, padding=1)
+        self.out = nn.Linear(filters, languages)
+
+    def forward(self, texts: Tensor) -> Tensor:
+        if texts.dim() != 3 or texts.shape[1] != self.characters:
+            raise ValueError(
+                f"expected texts of shape (N, {self.characters}, L), as course_utils.text.encode makes them; "
+                f"got {tuple(texts.shape)}"
+            )
+        return self.out(self.conv(texts).relu().amax(dim=2))
+
+
+def dense_of_size(parameters: int, inputs: int, outputs: int) -> nn.Sequential:
+    """A network of two linear layers with at least `parameters` parameters, and as few more as its width allows.
+
+    Takes (N, …) with `inputs` numbers each and returns logits (N, outputs).
+    """
+    hidden = -(-(parameters - outputs) // (inputs + 1 + outputs))  # rounded up
+    return nn.Sequential(nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+def check_waves(waves: Tensor) -> None:
+    """Raise an error that says which shape or type arrived and which was expected."""
+    if waves.dim() != 3 or tuple(waves.shape[1:]) != WAVE_SHAPE:
+        hint = {1: " One wave is a batch of one with one channel: waves[None, None]"}.get(waves.dim(), "")
+        if waves.dim() == 2:
+            hint = " If the channel axis is missing: waves.unsqueeze(1). If it is one wave: waves.unsqueeze(0)"
+        raise ValueError(f"expected a batch of waves of shape (N, 1, 8000), got {tuple(waves.shape)}.{hint}")
+    if not waves.is_floating_point():
+        raise TypeError(f"expected samples as float32 in -1..1, got {waves.dtype}")
 
 
 def check_images(images: Tensor) -> None:

@@ -4,6 +4,7 @@
 """
 
 from course_utils.checks.analysis import auroc, calibration_error, most_confused
+from course_utils.checks.beyond_images import conv1d, first_block, trigram_responses
 from course_utils.checks.building import conv_parameters, flat_features, mended_network
 from course_utils.checks.convolution import conv2d, conv2d_stride_padding, shift_kernel, strided_size
 from course_utils.checks.pooling import average_weights, larger_of_two, max_pool, parameters_without_pooling
@@ -18,10 +19,12 @@ __all__ = [
     "average_weights",
     "best_epoch",
     "calibration_error",
+    "conv1d",
     "conv2d",
     "conv2d_stride_padding",
     "conv_matrix",
     "conv_parameters",
+    "first_block",
     "flat_features",
     "larger_of_two",
     "layer_parameters",
@@ -34,4 +37,5 @@ __all__ = [
     "shift_kernel",
     "strided_size",
     "training_step",
+    "trigram_responses",
 ]

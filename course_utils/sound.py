@@ -1,0 +1,162 @@
+"""Spoken digits: recordings read from WAV files, brought to one rate and one length."""
+
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Iterable
+from math import gcd
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import torch
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+from torch.utils.data import TensorDataset
+
+from course_utils.data import DATA_ROOT, DataError
+
+RATE = 8000  # samples a second, as on the telephone and in the Free Spoken Digit Dataset
+LENGTH = 8000  # samples that every wave is brought to: one second
+QUIET = 0.02  # of the largest amplitude: what is below it at either end is not speech
+ARCHIVE = Path("spoken_digits", "spoken_digits.zip")
+SPLITS = ("train", "validation", "test")
+NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav", re.IGNORECASE)  # that dataset's names, for example 7_jackson_32.wav
+
+
+class Recordings(TensorDataset):
+    """Spoken digits: `recordings[i]` is a wave (1, LENGTH), float32, -1..1, and its label, int64.
+
+    A list of indices gives a batch, (B, 1, LENGTH) and (B,). `speakers` has one name for each wave; `skipped` says,
+    by file name, why a file is not among them.
+    """
+
+    def __init__(self, waves: torch.Tensor, labels: torch.Tensor, speakers: list[str], skipped: dict[str, str]):
+        super().__init__(waves, labels)
+        self.waves, self.labels, self.speakers, self.skipped = waves, labels, speakers, skipped
+
+
+class SpokenDigits(NamedTuple):
+    """The digits spoken by espeak-ng, split by voice: no voice is in two of them."""
+
+    train: Recordings
+    validation: Recordings
+    test: Recordings
+
+
+def load_spoken_digits(root: str | os.PathLike | None = None) -> SpokenDigits:
+    """The recordings in `root`/spoken_digits (the repository's data folder if `root` is None).
+
+    Raises `DataError` if the archive is missing or damaged.
+    """
+    path = (DATA_ROOT if root is None else Path(root)) / ARCHIVE
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [Path(name) for name in archive.namelist()]
+            parts = [
+                _recordings((name.name, archive.open(name.as_posix())) for name in names if name.parent.name == split)
+                for split in SPLITS
+            ]
+    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise DataError(f"{path} can't be read ({error}); `git checkout -- data` restores it") from error
+    if not all(parts) or any(part.skipped for part in parts):
+        raise DataError(f"{path} is not whole; `git checkout -- data` restores it")
+    return SpokenDigits(*parts)
+
+
+def load_recordings(folder: str | os.PathLike) -> Recordings:
+    """Every `{digit}_{speaker}_{index}.wav` in `folder`, the layout of the Free Spoken Digit Dataset.
+
+    Other rates are resampled to 8 kHz and several channels mixed to one. A file with another name, or that can't be
+    read, is skipped; a warning names all of those and says how many. Raises `NotADirectoryError` if there is no such
+    folder, `ValueError` if nothing in it can be used.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"there is no folder {folder}; expected one with files such as 7_jackson_32.wav")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".wav")
+    recordings = _recordings((path.name, path) for path in paths)
+    reasons = "; ".join(f"{name}: {why}" for name, why in recordings.skipped.items())
+    if not len(recordings):
+        raise ValueError(
+            f"{folder} holds no recording that can be used, of {len(paths)} .wav files. Expected names such as "
+            f"7_jackson_32.wav: digit, speaker, index. {reasons}".strip()
+        )
+    if reasons:
+        warnings.warn(f"skipped {len(recordings.skipped)} of {len(paths)} files. {reasons}", stacklevel=2)
+    return recordings
+
+
+def _recordings(files: Iterable[tuple[str, Path | BinaryIO]]) -> Recordings:
+    """What the named files hold. A file that can't be used is put down under `skipped`."""
+    waves, labels, speakers, skipped = [], [], [], {}
+    for name, file in files:
+        if not (parts := NAME.fullmatch(name)):
+            skipped[name] = "its name is not digit_speaker_index.wav"
+            continue
+        try:
+            wave = framed(read_wav(file))
+        except (ValueError, OSError) as error:
+            skipped[name] = str(error)
+            continue
+        waves.append(wave)
+        labels.append(int(parts[1]))
+        speakers.append(parts[2])
+    stacked = np.stack(waves) if waves else np.empty((0, LENGTH), np.float32)
+    return Recordings(
+        torch.from_numpy(stacked).unsqueeze(1), torch.tensor(labels, dtype=torch.int64), speakers, skipped
+    )
+
+
+def read_wav(file: str | os.PathLike | BinaryIO) -> np.ndarray:
+    """The speech in a WAV file: (T,), float32, 8,000 samples a second, one channel, the largest amplitude 1.
+
+    What is quieter than 2 % of the loudest sample at either end is cut off. Reads 8, 16, 24 and 32 bits and floating
+    point. Raises `ValueError`, saying why, for a file that is damaged, empty or silent.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of pieces other than sound, which are left out
+        warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)  # but sound that ends early is damage
+        try:
+            rate, samples = wavfile.read(file)
+        except OSError:
+            raise
+        except Exception as error:  # a damaged header can make the reader fail in any way
+            raise ValueError(f"it is no WAV file, or a damaged one ({error})") from error
+    if rate < 1 or samples.size == 0:
+        raise ValueError(f"it holds {samples.size} samples at {rate} Hz")
+    wave = at_rate(one_channel(samples), rate)
+    if not np.isfinite(wave).all():
+        raise ValueError("it holds samples that are not finite numbers")
+    if not wave.any():
+        raise ValueError("it holds nothing but silence")
+    return trimmed(wave / np.abs(wave).max()).astype(np.float32)
+
+
+def one_channel(samples: np.ndarray) -> np.ndarray:
+    """The mean over the channels of samples (T,) or (T, channels), as float64, silence at 0: (T,)."""
+    values = samples.astype(np.float64)
+    if samples.dtype == np.uint8:
+        values -= 128  # 8-bit WAV counts from 0 to 255
+    return values if values.ndim == 1 else values.mean(axis=1)
+
+
+def at_rate(wave: np.ndarray, rate: int) -> np.ndarray:
+    """`wave` (T,), with `rate` samples a second, at 8,000 a second; frequencies above 4 kHz are filtered out."""
+    common = gcd(RATE, rate)
+    return wave if rate == RATE else resample_poly(wave, RATE // common, rate // common)
+
+
+def trimmed(wave: np.ndarray) -> np.ndarray:
+    """`wave` (T,) without what is quieter than 2 % of its loudest sample at either end."""
+    loud = np.flatnonzero(np.abs(wave) >= QUIET * np.abs(wave).max())
+    return wave[loud[0] : loud[-1] + 1]
+
+
+def framed(wave: np.ndarray, length: int = LENGTH) -> np.ndarray:
+    """`wave` (T,) in the middle of `length` samples: zeros on both sides, or cut off evenly if it is longer."""
+    spare = length - len(wave)
+    if spare < 0:
+        return wave[-spare // 2 :][:length]
+    return np.pad(wave, (spare // 2, spare - spare // 2))
