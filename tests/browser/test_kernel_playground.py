@@ -57,7 +57,7 @@ def test_output_follows_the_kernel(lab, part):
     blurred = lab.pixels(part.get_by_test_id("output"))
     assert blurred != before
     part.get_by_label("Weight, row 0, column 0").fill("1/0")
-    lab.expect_text(part, "message", "row 0, column 0, must be a number")
+    lab.expect_text(part, "message", "row 0, column 0 must be a number")
     part.get_by_label("Weight, row 0, column 0").fill("-3")
     lab.expect_text(part, "message", "")
     assert lab.pixels(part.get_by_test_id("output")) != blurred
