@@ -173,11 +173,11 @@ def test_readme_ledger_is_what_the_notebooks_print():
     assert {claim: verdict for claim, verdict in in_readme.items() if verdict != "open"} == found
 
 
-def definitions_in(stem: str, cell_id: str) -> dict:
-    """The names that one cell of a notebook defines."""
+def definitions_in(stem: str, cell_id: str, **names) -> dict:
+    """The names that one cell of a notebook defines; `names` are those that it needs."""
     (path,) = (path for path in NOTEBOOKS if path.stem == stem)
     (cell,) = (cell for cell in read(path).cells if cell.id == cell_id)
-    names = {"nn": nn, "torch": torch, **vars(course_utils)}
+    names = {"nn": nn, "torch": torch, **vars(course_utils), **names}
     exec(cell.source, names)
     return names
 
