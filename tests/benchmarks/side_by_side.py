@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from course_utils import evidence, plots
 
@@ -96,7 +97,11 @@ def figure(results: list[dict]) -> Figure:
         axes.annotate(
             name, (statistics.median(seconds), max(accuracy)), (0, 7), textcoords="offset points", ha="center"
         )
-    axes.set(xscale="log", xlabel="seconds of training, two cores", ylabel="test accuracy, %")
+    threads = results[0]["threads"]
+    axes.set(xscale="log", xlabel=f"seconds of training, PyTorch threads: {threads}", ylabel="test accuracy, %")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.15, y=0.2)
     return drawing
 
