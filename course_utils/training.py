@@ -98,7 +98,7 @@ QUICK = replace(
     max_shear=0,
     log_every=1000,
 )
-BEST = replace(MODERN, name="best", model=DeepCNN, epochs=4, log_every=500)
+BEST = replace(MODERN, name="best", model=DeepCNN, epochs=4, log_every=860)  # logs once an epoch
 
 
 def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
