@@ -147,7 +147,7 @@ def fit(
     """Train `model` in place by `recipe` and return its history; the model ends in evaluation mode.
 
     `data` is what `load_mnist` returns, split as the recipe says, or `Loaders` of your own. `seed` fixes the
-    order of the batches and the random shifts, not the initial weights, which the model has already. `log`
+    order of the batches and the random changes, not the initial weights, which the model has already. `log`
     receives a line, in the tutorial's format, every `recipe.log_every` steps. An interrupt ends the run early and
     keeps model and history. With `resume`, a checkpoint is written to that file at the same steps, and a run that finds
     one there goes on from it: pass a new model and the same values. Raises `TrainingDiverged` if the loss stops being a
