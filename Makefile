@@ -2,7 +2,9 @@
 # make test       set up, then run every test: units, notebook checks, pytest --nbval
 # make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
 # make evidence   repeat the experiments that are too long for a notebook (minutes to an hour)
-# make bench      time and memory of the loader, the kernels, JupyterLab and the drawing pad
+# make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (a quarter
+#                 of an hour)
+# make bench-course   time and memory of every notebook, and of JupyterLab
 #
 # TORCH=cpu       install PyTorch without CUDA (Linux without a GPU: 200 MB instead of several GB)
 # PYTHON=python3.12   build .venv with that Python
@@ -20,7 +22,7 @@ else
 $(error TORCH=$(TORCH) is not known. Use TORCH=cpu, or leave it out)
 endif
 
-.PHONY: lab test notebooks evidence bench clean
+.PHONY: lab test notebooks evidence bench bench-course clean
 .DELETE_ON_ERROR:
 
 lab: .venv/learner-ready
@@ -40,8 +42,11 @@ evidence: .venv/test-ready
 
 bench: .venv/test-ready
 	$(BIN)/python tests/benchmarks/loader.py
-	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python tests/benchmarks/drawing.py
+	$(BIN)/python tests/benchmarks/side_by_side.py
+
+bench-course: .venv/test-ready
+	$(BIN)/python tests/benchmarks/course.py
 
 clean:
 	rm -rf .venv

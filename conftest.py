@@ -7,20 +7,16 @@ os.environ["TQDM_DISABLE"] = "1"  # nbval would compare a progress bar; set befo
 # and a step takes many times as long as with one thread. `OMP_NUM_THREADS=2 pytest` tests with two.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import subprocess
 import sys
 import time
 import warnings
-from functools import cache
-from pathlib import Path
 
 import pytest
+from limits import CELL_SECONDS, KERNEL_MB_ABOVE_IMPORT, NOTEBOOK_SECONDS
 from nbval.plugin import IPyNbCell
+from peak import import_mb, peak_mb
 
-CELL_SECONDS = 20
-NOTEBOOK_SECONDS = 90
 SLOW_MINUTE = 3  # a shared machine may be this many times slower for a while: beyond the limit warn, beyond this fail
-KERNEL_MB_ABOVE_IMPORT = 600
 
 
 @pytest.hookimpl(wrapper=True)
@@ -49,17 +45,3 @@ def check_time(what: str, seconds: float, limit: float) -> None:
     assert seconds <= SLOW_MINUTE * limit, message
     if seconds > limit:
         warnings.warn(message, stacklevel=1)
-
-
-def peak_mb(pid: int | str) -> float:
-    """Largest resident memory that a process has had so far (Linux)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
-@cache
-def import_mb() -> float:
-    """The same for a Python that has imported torch and torchvision, and nothing else."""
-    code = "import torch, torchvision; print(open('/proc/self/status').read())"
-    status = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024

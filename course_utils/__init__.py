@@ -1,8 +1,10 @@
 """What two or more notebooks of the course share. Each module owns the things its name says.
 
-data: MNIST, its splits and loaders · models: the CNN and what it is compared with · training: recipes, fit,
-evaluate, checkpoints · perturb: images shifted, turned, bent · sound: spoken digits · text: words of twelve languages ·
-plots: figures · checks: exercise checks · claims: the ledger · evidence: stored results of long experiments.
+data: MNIST, its splits and loaders · models: the CNN and what it is compared with · training: recipes, fit, evaluate,
+checkpoints · distributed: one run in several processes · resume: runs that go on after a stop · analysis:
+calibration, abstaining, strangers, probes, patches, FGSM · perturb: images shifted, turned, bent · sound: spoken
+digits · text: words of twelve languages · widgets: interactive parts · plots: figures · checks: exercise checks ·
+claims: the ledger · evidence: stored results of long experiments.
 """
 
 from course_utils.data import load_mnist, make_loaders

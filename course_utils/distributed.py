@@ -21,8 +21,8 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampl
 from course_utils.progress import progress
 
 # A process that has died is noticed at once, one that hangs after this time. torchrun then gives what is left 30 s to
-# end: 50 s together.
-SILENCE = timedelta(seconds=20)
+# end: 55 s together.
+SILENCE = timedelta(seconds=25)
 
 
 class ProcessCountError(ValueError):

@@ -59,11 +59,25 @@ class ModernCNN(nn.Module):
         return self.out(self.blocks(images).flatten(start_dim=1))
 
 
-def _block(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
+class DeepCNN(ModernCNN):
+    """`ModernCNN` with a fourth convolution, at 7 by 7 pixels, where it costs little time. 76,858 parameters."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *_block(1, 16),  # (N, 16, 14, 14)
+            *_block(16, 32),  # (N, 32, 7, 7)
+            *_block(32, 64, pool=False),  # (N, 64, 7, 7)
+            *_block(64, 80),  # (N, 80, 3, 3)
+        )
+        self.out = nn.Linear(80 * 3 * 3, 10)
+
+
+def _block(in_channels: int, out_channels: int, pool: bool = True) -> tuple[nn.Module, ...]:
     """Convolution, pooling, batch normalisation, ReLU; max-pooling first leaves the rest a quarter of the work."""
     return (
         nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),  # the norm brings the bias
-        nn.MaxPool2d(2),
+        *([nn.MaxPool2d(2)] if pool else []),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),
     )

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 
 import torch
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from course_utils import distributed
 from course_utils.data import Loaders, Mnist, in_chunks, make_loaders, on_device
 from course_utils.files import whole_file
-from course_utils.models import CNN, ModernCNN, evaluation_mode
+from course_utils.models import CNN, DeepCNN, ModernCNN, evaluation_mode
 from course_utils.perturb import random_affine
 from course_utils.progress import progress
 from course_utils.resume import CheckpointError, Run
@@ -86,6 +86,21 @@ MODERN = Recipe(
 )
 
 
+# A tenth of an epoch needs no changed images: it sees none of them twice.
+QUICK = replace(
+    MODERN,
+    name="quick",
+    batch_size=32,
+    epochs=0.12,
+    max_shift=0,
+    max_rotation=0,
+    max_scale=0,
+    max_shear=0,
+    log_every=1000,
+)
+BEST = replace(MODERN, name="best", model=DeepCNN, epochs=4, log_every=860)  # logs once an epoch
+
+
 def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
     """The recipe's values as they are stored beside a result: the network by its name."""
     settings = {**asdict(recipe), "model": recipe.model.__name__}
@@ -94,7 +109,7 @@ def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
     return {name: value for name, value in settings.items() if name not in later or value}
 
 
-RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN)}
+RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN, QUICK, BEST)}
 
 
 @dataclass
@@ -132,7 +147,7 @@ def fit(
     """Train `model` in place by `recipe` and return its history; the model ends in evaluation mode.
 
     `data` is what `load_mnist` returns, split as the recipe says, or `Loaders` of your own. `seed` fixes the
-    order of the batches and the random shifts, not the initial weights, which the model has already. `log`
+    order of the batches and the random changes, not the initial weights, which the model has already. `log`
     receives a line, in the tutorial's format, every `recipe.log_every` steps. An interrupt ends the run early and
     keeps model and history. With `resume`, a checkpoint is written to that file at the same steps, and a run that finds
     one there goes on from it: pass a new model and the same values. Raises `TrainingDiverged` if the loss stops being a
@@ -285,7 +300,7 @@ def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
     return correct / count
 
 
-CHECKPOINT_MODELS = {model.__name__: model for model in (CNN, ModernCNN)}
+CHECKPOINT_MODELS = {model.__name__: model for model in (CNN, ModernCNN, DeepCNN)}
 
 
 def save_checkpoint(model: nn.Module, path: str | os.PathLike) -> None:

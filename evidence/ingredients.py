@@ -21,13 +21,17 @@ def without_batch_norm() -> ModernCNN:
     return model
 
 
-# Each step keeps what the steps before it changed.
-BASE = replace(ORIGINAL, name="tutorial's recipe, on 55,000 images", train_on="train", watch="validation")
+# Each step keeps what the steps before it changed. Watching seldom saves a fifth of the time and changes no weight.
+BASE = replace(
+    ORIGINAL, name="tutorial's recipe, on 55,000 images", train_on="train", watch="validation", log_every=1000
+)
 SCHEDULE = replace(BASE, name="+ one-cycle learning rate", schedule="one-cycle", learning_rate=3e-3)
 LAYERS = replace(SCHEDULE, name="+ three 3x3 layers for two 5x5", model=without_batch_norm)
 NORM = replace(LAYERS, name="+ batch normalisation, batches of 64", model=ModernCNN, batch_size=64, learning_rate=2e-2)
-SHIFT = replace(MODERN, name="+ shifts by up to a pixel = modern")
-STEPS = [BASE, SCHEDULE, LAYERS, NORM, SHIFT]
+SHIFT = replace(NORM, name="+ each image moved by up to a pixel", max_shift=1)
+WARP = replace(SHIFT, name="+ each turned, scaled and slanted", max_rotation=10, max_scale=0.1, max_shear=0.1)
+SMOOTH = replace(MODERN, name="+ smoothed labels = modern", log_every=BASE.log_every)
+STEPS = [BASE, SCHEDULE, LAYERS, NORM, SHIFT, WARP, SMOOTH]
 
 SETTINGS = {"recipes": [settings_of(recipe) for recipe in STEPS], "seeds": [1, 2, 3, 4, 5]}
 
@@ -44,7 +48,7 @@ def run() -> list[dict]:
         torch.manual_seed(seed)
         model = recipe.model()
         history = fit(model, mnist, recipe, seed=seed)
-        at_an_end = recipe in (BASE, SHIFT)
+        at_an_end = recipe in (BASE, SMOOTH)
         results.append(
             {
                 "recipe": recipe.name,

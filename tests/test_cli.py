@@ -130,7 +130,17 @@ def test_data_folder_is_passed_on(monkeypatch, tmp_path):
         ([], ["train", "evaluate"]),
         (
             ["train"],
-            ["--recipe {original,modern}", "--epochs", "--seed", "--json FILE", "--save", "--device", "Example"],
+            [
+                "--recipe {",
+                "--epochs",
+                "--seed",
+                "--json FILE",
+                "--save",
+                "--resume",
+                "--device",
+                "Example",
+                "torchrun",
+            ],
         ),
         (["evaluate"], ["checkpoint", "--device", "--data"]),
     ],
@@ -164,6 +174,7 @@ BAD = {
     "json empty": (["train", "--json", ""], "is a folder; name a file"),
     "save nowhere": (["train", "--save", "no/such/folder/cnn.pt"], "the folder of 'no/such/folder/cnn.pt'"),
     "save a folder": (["train", "--save", "."], "'.' is a folder; name a file"),
+    "resume a folder": (["train", "--resume", "."], "'.' is a folder; name a file"),
     "data missing": (["train", "--data", "no/such/folder"], "MNIST is not complete in"),
     "no checkpoint": (["evaluate"], "checkpoint"),
     "checkpoint missing": (["evaluate", "nowhere.pt"], "nowhere.pt"),
@@ -255,6 +266,32 @@ def test_interrupted_training_writes_what_there_is(small_mnist, monkeypatch, tmp
     assert len(result["history"]["step_loss"]) == 2 * 4 + 1
     assert torch.cat([value.flatten() for value in load_checkpoint(saved).state_dict().values()]).isfinite().all()
     assert "Interrupted after 9 of 20 steps" in capsys.readouterr().out
+
+
+def test_resume_goes_on_after_ctrl_c(small_mnist, monkeypatch, tmp_path, sigint, capsys):
+    """The same weights as the run that was not cut."""
+    monkeypatch.chdir(tmp_path)
+    assert run("train", "--epochs", 5, "--device", "cpu", "--save", "whole.pt") == 0
+    said = capsys.readouterr().out.splitlines()
+    plain_write = __main__.tqdm.write
+
+    def write(line: str) -> None:
+        plain_write(line)
+        if line.startswith("Epoch: 2 "):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(__main__.tqdm, "write", staticmethod(write))
+    again = ("train", "--epochs", 5, "--device", "cpu", "--save", "cut.pt", "--resume", "run.pt")
+    assert run(*again) == 130
+    monkeypatch.setattr(__main__.tqdm, "write", staticmethod(plain_write))
+    capsys.readouterr()
+    assert run(*again) == 0
+    assert capsys.readouterr().out.splitlines() == said[3:]
+    whole, cut = load_checkpoint("whole.pt").state_dict(), load_checkpoint("cut.pt").state_dict()
+    assert all(torch.equal(cut[name], value) for name, value in whole.items())
+
+    assert run(*again, "--seed", 2) == 2
+    _assert_one_line(capsys, "run.pt holds another run: seed is 1 there and 2 here")
 
 
 def test_interrupt_before_the_training(monkeypatch, tmp_path, capsys):

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import CNN, ModernCNN, count_parameters
-from course_utils.models import evaluation_mode
+from course_utils.models import DeepCNN, evaluation_mode
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int) -> int:
@@ -60,7 +60,19 @@ def test_modern_cnn_is_no_larger_than_the_course_promises():
     assert count_parameters(ModernCNN()) == weights + norms + (64 * 3 * 3 + 1) * 10 <= 30_000
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN])
+def test_deep_cnn():
+    weights = 9 * (1 * 16 + 16 * 32 + 32 * 64 + 64 * 80)
+    norms = 2 * (16 + 32 + 64 + 80)
+    assert count_parameters(DeepCNN()) == weights + norms + (80 * 3 * 3 + 1) * 10 <= 100_000
+    sizes = []
+    model = DeepCNN().eval()
+    for layer in model.blocks:
+        layer.register_forward_hook(lambda layer, _, output: sizes.append((type(layer).__name__, *output.shape[1:])))
+    model(torch.zeros(2, 1, 28, 28))
+    assert [size[1:] for size in sizes if size[0] == "ReLU"] == [(16, 14, 14), (32, 7, 7), (64, 7, 7), (80, 3, 3)]
+
+
+@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_any_number_of_images(network, count):
     """One image too; and each image's logits don't depend on its neighbours."""
@@ -71,7 +83,7 @@ def test_any_number_of_images(network, count):
     assert torch.allclose(logits[:1], model(images[:1]), atol=1e-5)
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN])
+@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
 @pytest.mark.parametrize(
     ("shape", "advice"),
     [
@@ -102,7 +114,7 @@ def test_wrong_shape_is_named_with_the_right_one(network, shape, advice):
         assert message.endswith(f"got {shape}.")
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN])
+@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
 def test_whole_numbers_are_refused(network, dtype):
     with pytest.raises(TypeError, match=rf"float32 in 0..1, got {dtype}.*images.float\(\) / 255"):

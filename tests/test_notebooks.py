@@ -189,11 +189,11 @@ def test_the_ledgers_picture_shows_these_verdicts():
         assert json.loads(picture.text["Description"]) == all_verdicts(), "run `make notebooks`"
 
 
-def definitions_in(stem: str, cell_id: str) -> dict:
-    """The names that one cell of a notebook defines."""
+def definitions_in(stem: str, cell_id: str, **names) -> dict:
+    """The names that one cell of a notebook defines; `names` are those that it needs."""
     (path,) = (path for path in NOTEBOOKS if path.stem == stem)
     (cell,) = (cell for cell in read(path).cells if cell.id == cell_id)
-    names = {"nn": nn, "torch": torch, **vars(course_utils)}
+    names = {"nn": nn, "torch": torch, **vars(course_utils), **names}
     exec(cell.source, names)
     return names
 

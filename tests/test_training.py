@@ -17,7 +17,10 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, evaluate, fit, load_mnist, make_loaders, training
 from course_utils.data import ImageSet, Loaders, Mnist
+from course_utils.models import DeepCNN
 from course_utils.training import (
+    BEST,
+    QUICK,
     CheckpointError,
     History,
     Recipe,
@@ -182,7 +185,9 @@ def test_shipped_recipes():
     assert (ORIGINAL.model, ORIGINAL.train_on, ORIGINAL.watch) == (CNN, "full_train", "test_first_2000")
     assert (ORIGINAL.schedule, ORIGINAL.label_smoothing) == ("constant", 0)
     assert not any(getattr(ORIGINAL, name) for name in training.AFFINE)
-    assert (MODERN.epochs, MODERN.train_on, MODERN.watch) == (1, "train", "validation")
+    for recipe in (MODERN, QUICK, BEST):
+        assert (recipe.train_on, recipe.watch) == ("train", "validation")
+    assert MODERN.epochs == 1 > QUICK.epochs
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
@@ -565,7 +570,7 @@ def test_fit_says_it_before_it_trains(loaders):
 # --- checkpoints ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN])
+@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
 def test_round_trip(network, tmp_path, mnist):
     model = _new(network).eval()
     with torch.no_grad():

@@ -17,6 +17,8 @@ from torchvision.transforms import ToTensor
 EPOCHS = 1
 BATCH_SIZE = 50
 LEARNING_RATE = 0.001
+LOG_EVERY = 100
+LOGS = EPOCHS * 60_000 // BATCH_SIZE // LOG_EVERY  # each over the 2,000 watched images
 
 
 class CNN(nn.Module):
@@ -52,7 +54,7 @@ def train(root: str, seed: int = 1) -> tuple[nn.Module, float]:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            if step % 100 == 0:
+            if step % LOG_EVERY == 0:
                 with torch.no_grad():
                     predicted = torch.max(cnn(test_x), 1)[1]
                 accuracy = (predicted == test_y).sum().item() / test_y.size(0)

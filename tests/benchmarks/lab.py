@@ -1,7 +1,4 @@
-"""Peak resident memory of a kernel after each notebook, and of the JupyterLab server. Exit code 1 above a limit.
-
-Linux only: the peak is VmHWM in /proc/PID/status. Unit and kernel limit are those of the tests, in conftest.py.
-"""
+"""Peak resident memory of the JupyterLab server, used as a learner's browser uses it. Linux only."""
 
 import json
 import os
@@ -14,27 +11,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-import nbformat
-import torch
-from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
+from peak import peak_mb
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
-from conftest import KERNEL_MB_ABOVE_IMPORT, import_mb, peak_mb  # noqa: E402
-
-LAB_LIMIT = 250  # MB; Binder gives the server and one kernel 2 GB together
-
-
-def kernel_peak(path: Path) -> float:
-    """A fresh kernel that has run all cells of a notebook."""
-    manager = KernelManager(kernel_name="python3")  # a manager of our own, so that the kernel is still there afterwards
-    resources = {"metadata": {"path": str(path.parent)}}
-    try:
-        NotebookClient(nbformat.read(path, as_version=4), km=manager, timeout=600, resources=resources).execute()
-        return peak_mb(manager.provisioner.pid)
-    finally:
-        manager.shutdown_kernel(now=True)
 
 
 def lab_peak() -> float:
@@ -84,27 +63,3 @@ def _peak_in_use(server: subprocess.Popen, url: str, token: str) -> float:
     memory = peak_mb(server.pid)
     ask(f"/api/kernels/{kernel}", "DELETE")
     return memory
-
-
-def main() -> int:
-    """Measure, print a line for each process, and return the exit code."""
-    if sys.platform != "linux":
-        print("memory.py reads /proc, which only Linux has: nothing measured")
-        return 0
-    base = import_mb()
-    print(f"peak resident memory, MB\n{'import torch, torchvision':<44} {base:5.0f}   torch {torch.__version__}")
-    above = False
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        extra = kernel_peak(path) - base
-        above |= extra > KERNEL_MB_ABOVE_IMPORT
-        print(
-            f"{path.name:<44} {base + extra:5.0f}   {extra:.0f} above the import; limit {KERNEL_MB_ABOVE_IMPORT}",
-            flush=True,
-        )
-    lab = lab_peak()
-    print(f"{'JupyterLab server, without kernels':<44} {lab:5.0f}   limit {LAB_LIMIT}")
-    return int(above or lab > LAB_LIMIT)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

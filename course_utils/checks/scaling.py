@@ -1,0 +1,80 @@
+"""Checks of notebook 08."""
+
+import torch
+from torch import Tensor
+
+from course_utils.checks.core import Hint, call, exercise, expect_number, expect_tensor
+from course_utils.models import CNN, count_parameters
+
+
+@exercise
+def whole_gradient(function) -> None:
+    """A function (gradients, counts) -> gradient of the whole batch, from the mean gradients of its parts."""
+    generator = torch.Generator().manual_seed(0)
+    for counts in ([32, 32], [40, 24], [1, 7, 56], [64], [10, 0, 6]):
+        gradients = [torch.randn(5, generator=generator) for _ in counts]
+        said = f"parts of {', '.join(map(str, counts))} images"
+        found = expect_tensor(call(function, list(gradients), list(counts), said=said), (5,), said)
+        sums = [count * gradient for count, gradient in zip(counts, gradients, strict=True)]
+        expected = sum(sums) / sum(counts)
+        if torch.allclose(found, expected, atol=1e-5):
+            continue
+        raise Hint(_gradient_hint(found, sums, gradients, said))
+
+
+def _gradient_hint(found: Tensor, sums: list[Tensor], gradients: list[Tensor], said: str) -> str:
+    if torch.allclose(found, sum(gradients), atol=1e-5):
+        return "that is the sum of the parts' gradients. Each is a mean already, and a mean of them all is wanted."
+    if torch.allclose(found, sum(gradients) / len(gradients), atol=1e-5):
+        return f"with {said} a plain mean gives an image of a small part more say than one of a large part."
+    if torch.allclose(found, sum(sums), atol=1e-3):
+        return "that is the sum over all images. Divide by how many there are."
+    if torch.allclose(found, sum(sums) / len(sums), atol=1e-3):
+        return "the sum over all images is right. Divide by the number of images, not by the number of parts."
+    return f"with {said} it is another vector. Count how often each image's gradient enters, and divide by all images."
+
+
+@exercise
+def gradient_bytes(answer) -> None:
+    """How many bytes the gradient of the tutorial's network has, in float32."""
+    found = expect_number(answer, "the number of bytes")
+    parameters = count_parameters(CNN())
+    if found == 4 * parameters:
+        return
+    hints = {
+        parameters: "that is how many numbers it has. A float32 takes 32 bits, and a byte is 8.",
+        32 * parameters: "that is in bits. A byte is 8 of them.",
+        8 * parameters: "that would be float64. PyTorch's weights and gradients are float32, 32 bits each.",
+        64
+        * 4
+        * parameters: "the gradient is a mean over the batch: its size doesn't depend on how many images there are.",
+    }
+    raise Hint(
+        hints.get(found, "a gradient has one number for every parameter (notebook 04 counted 28,938) of 4 bytes.")
+    )
+
+
+@exercise
+def speedup(function) -> None:
+    """A function (compute, share, processes) -> time of a step by one process over its time by several.
+
+    `compute` is the time that one process takes for the gradient of the whole batch, `share` the time that several
+    take to share it. One process has nobody to share with.
+    """
+    for compute, share, processes in ((10.0, 2.0, 2), (10.0, 0.0, 4), (8.0, 24.0, 2), (5.0, 1.0, 5), (10.0, 3.0, 1)):
+        said = f"compute={compute:g}, share={share:g}, processes={processes}"
+        found = expect_number(call(function, compute, share, processes, said=said), "the speed-up")
+        time = compute / processes + (share if processes > 1 else 0)
+        if abs(found - compute / time) < 1e-6:
+            continue
+        if processes == 1:
+            raise Hint(f"with {said} it should be 1, not {found:.4g}: alone, there is nobody to share with.")
+        if abs(found - time) < 1e-6:
+            raise Hint("that is the time of a step. The speed-up is the time of one process divided by it.")
+        if abs(found - time / compute) < 1e-6:
+            raise Hint("upside down: twice as fast is a speed-up of 2, not of 0.5.")
+        if abs(found - processes) < 1e-6:
+            raise Hint("that leaves the sharing out.")
+        if abs(found - processes * compute / (compute + share)) < 1e-6:
+            raise Hint("the computing is divided between the processes, the sharing is not.")
+        raise Hint(f"with {said} it should be {compute / time:.4g}, not {found:.4g}.")

@@ -1,0 +1,149 @@
+"""What the benchmarks compute from what they measured, against arithmetic by hand. Speed itself is not tested."""
+
+import importlib
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import reference_script
+import torch
+from limits import IMPORT_SHARE
+from torch import nn
+
+from course_utils import CNN, MODERN, evidence
+from course_utils.training import RECIPES, History
+
+sys.path.insert(0, str(evidence.FOLDER))
+recipes = importlib.import_module("recipes")
+course = importlib.import_module("course")
+side_by_side = importlib.import_module("side_by_side")
+
+
+def test_flop_of_the_tutorials_network():
+    """2 operations for each weight and position; backward twice that, without the gradient of the pixels."""
+    first, second, last = 28 * 28 * 25 * 16, 14 * 14 * 25 * 16 * 32, 32 * 7 * 7 * 10
+    forward = 2 * (first + second + last)
+    assert recipes.flop(CNN(), trained=0, watched=1) == forward
+    assert recipes.flop(CNN(), trained=1, watched=0) == 3 * forward - 2 * first
+    assert recipes.flop(CNN(), trained=7, watched=5) == 7 * (3 * forward - 2 * first) + 5 * forward
+
+
+def test_matrix_speed_counts_an_operation_for_each_term(monkeypatch):
+    """A clock that shows half a second for each product."""
+    ticks = iter(range(100))
+    monkeypatch.setattr(recipes.time, "perf_counter", lambda: next(ticks) / 2)
+    monkeypatch.setattr(recipes, "MATRIX_SIZE", 10)
+    assert recipes.matrix_flop_per_second() == 2 * 10**3 / 0.5
+
+
+class Sized:
+    train = range(130)
+    validation = range(40)
+
+
+@pytest.mark.parametrize(("steps", "images"), [(1, 50), (2, 100), (3, 130), (4, 180), (6, 260)])
+def test_images_of_a_run(steps, images):
+    """130 images in batches of 50: 50, 50 and 30, then anew. The log of every 2nd step watches 40 of them."""
+    recipe = replace(MODERN, batch_size=50)
+    history = History("validation", steps=list(range(0, steps, 2)), step_loss=[0.0] * steps)
+    assert recipes.images_trained(recipe, history, Sized) == images
+    assert recipes.images_watched(recipe, history, Sized) == 40 * math.ceil(steps / 2)
+
+
+def _run(recipe: str, seed: int, seconds: float, accuracy: float = 0.98, parameters: int = 100) -> dict:
+    return {
+        "recipe": recipe,
+        "seed": seed,
+        "seconds": seconds,
+        "test_accuracy": accuracy,
+        "parameters": parameters,
+        "peak_mb": 500.0,
+        "flop": 3e9,
+        "matrix_flop_per_second": 1e9,
+        "threads": 2,
+    }
+
+
+RUNS = [
+    *(_run("reference", seed, seconds) for seed, seconds in ((1, 40), (2, 80), (3, 50))),
+    *(_run("quick", seed, seconds, a) for seed, seconds, a in ((1, 4, 0.97), (2, 8, 0.98), (3, 10, 0.99))),
+]
+
+
+def test_summary():
+    """Seconds move with the machine; the ratio compares runs of the same seed, made in the same minutes."""
+    row = side_by_side.summary(RUNS)["quick"]
+    assert row["seconds"] == (8, 4, 10)
+    assert row["ratio"] == pytest.approx((0.1, 0.1, 0.2))  # 4/40, 8/80, 10/50
+    assert row["test_accuracy"] == (pytest.approx(0.98), 0.97, 0.99)
+    assert row["share"] == pytest.approx((3 / 8, 3 / 10, 3 / 4))
+    assert (row["parameters"], row["seeds"], row["peak_mb"]) == (100, 3, (500, 500, 500))
+    assert side_by_side.summary(RUNS)["reference"]["ratio"] == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, []),
+        ({"seconds": 41.0}, ["modern: 0.41 of the reference's time; the target is at most 0.4"]),
+        ({"accuracy": 0.9929}, ["modern: 99.29% accuracy; the target is at least 99.30%"]),
+        ({"parameters": 30_001}, ["modern: 30,001 parameters; the target is at most 30,000"]),
+    ],
+)
+def test_missed_targets(changed, said):
+    good = {"original": (45, 0.977), "modern": (40, 0.993), "quick": (5, 0.977), "best": (200, 0.996)}
+    runs = [_run("reference", 1, 100.0), *(_run(name, 1, *values) for name, values in good.items())]
+    runs[2] = _run("modern", 1, **{"seconds": 40.0, "accuracy": 0.993, **changed})
+    assert side_by_side.missed(side_by_side.summary(runs)) == said
+
+
+def test_a_table_without_memory():
+    """Only Linux has /proc."""
+    runs = [{**run, "peak_mb": None} for run in RUNS]
+    assert [line.split()[-2] for line in side_by_side.report(side_by_side.summary(runs)).splitlines()[1:]] == ["?"] * 2
+
+
+def test_the_bench_runs_every_recipe_and_every_target_is_one():
+    assert set(side_by_side.TARGETS) == set(RECIPES)
+    assert len(recipes.SETTINGS["seeds"]) >= 5
+
+
+def test_the_reference_is_the_tutorials_script():
+    """Its network, and a loader that takes image by image through PIL."""
+    shapes = [tuple(weight.shape) for weight in reference_script.CNN().parameters()]
+    assert shapes == [tuple(weight.shape) for weight in CNN().parameters()]
+    assert (reference_script.EPOCHS, reference_script.BATCH_SIZE, reference_script.LEARNING_RATE) == (1, 50, 1e-3)
+    assert reference_script.LOGS == 12  # lines in the tutorial's log
+    torch.manual_seed(1)
+    theirs = reference_script.CNN()
+    torch.manual_seed(1)
+    ours = CNN()
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.allclose(theirs(images), ours(images), atol=1e-6)
+    assert isinstance(theirs.conv1[1], nn.ReLU)
+
+
+def test_importing_the_course_adds_little():
+    """A tenth of `import torch, torchvision` is the limit; the best of three, since others use the machine too."""
+    assert min(course.import_shares(3)) <= IMPORT_SHARE
+
+
+def test_limits_of_a_notebook():
+    done = course.Run(None, seconds=80.4, cell_seconds=[1.0, 19.6], peak_mb=1200.0)
+    assert course.row("05", done, 700.0) == "| 05 | 80 s | 19.6 s | 500 MB |"
+    assert course.row("05", done, None) == "| 05 | 80 s | 19.6 s | not measured |"
+    assert course.beyond("05", done, 700.0) == course.beyond("05", done, None) == []
+    over = course.Run(None, seconds=91.0, cell_seconds=[21.0], peak_mb=1301.0)
+    assert course.beyond("05", over, 700.0) == [
+        "05: 91 seconds; the limit is 90",
+        "05: 21 seconds in one cell; the limit is 20",
+        "05: 601 MB above the import; the limit is 600",
+    ]
+
+
+def test_everything_is_named_in_the_makefile():
+    makefile = Path(evidence.FOLDER.parent, "Makefile").read_text()
+    for script in ("side_by_side.py", "course.py", "loader.py"):
+        assert f"tests/benchmarks/{script}" in makefile
