@@ -210,7 +210,8 @@ def test_notebook_05_trains_as_fit_does(capsys):
     mnist = course_utils.load_mnist()
     names = definitions_in("05_training", "training-loop")
     names["mnist"] = mnist
-    few = torch.utils.data.Subset(mnist.full_train, range(1500))  # 30 steps
+    # Five steps: Adam divides by the gradient's size, so that rounding (fit uses another memory format) soon grows.
+    few = torch.utils.data.Subset(mnist.full_train, range(250))
     loaders = [course_utils.make_loaders(few, mnist.test_first_2000, batch_size=50, seed=3) for _ in range(2)]
     torch.manual_seed(3)
     by_notebook, by_fit = course_utils.CNN(), course_utils.CNN()
@@ -220,5 +221,5 @@ def test_notebook_05_trains_as_fit_does(capsys):
     lines = []
     course_utils.fit(by_fit, loaders[1], course_utils.ORIGINAL, log=lines.append)
     for one, other in zip(by_notebook.parameters(), by_fit.parameters(), strict=True):
-        assert torch.allclose(one, other, atol=1e-4)  # rounding: fit uses another memory format
+        assert torch.allclose(one, other, atol=1e-5)
     assert capsys.readouterr().out.split("|test")[0] == lines[0].split("|watched")[0]
