@@ -55,7 +55,7 @@ def emptied(answer):
     return function
 
 
-@pytest.mark.parametrize(("check", "answer"), zip(CHECKS, [(0, 1), 0.0, 0.5], strict=True))
+@pytest.mark.parametrize(("check", "answer"), list(zip(CHECKS, [(0, 1), 0.0, 0.5], strict=True)))
 def test_what_a_function_does_to_its_arguments_does_not_change_the_right_answer(capsys, check, answer):
     expect_hint(capsys, check, emptied(answer), "")
 

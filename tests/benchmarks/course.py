@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import torch
-from lab import lab_peak
+from server_memory import lab_peak
 from limits import (
     CELL_SECONDS,
     COURSE_SECONDS,
