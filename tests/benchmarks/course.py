@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import torch
-from server_memory import lab_peak
 from limits import (
     CELL_SECONDS,
     COURSE_SECONDS,
@@ -22,6 +21,7 @@ from limits import (
     NOTEBOOK_SECONDS,
 )
 from peak import import_mb
+from server_memory import lab_peak
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from run_notebooks import NOTEBOOKS, Run, run
