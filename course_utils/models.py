@@ -342,6 +342,11 @@ def _shape_hint(images: Tensor) -> str:
     return ""
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's parameters are; the CPU for a model without any."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Put `model` into evaluation mode, and each of its modules back into the mode it had."""

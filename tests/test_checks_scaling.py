@@ -11,6 +11,12 @@ def said(capsys, check, answer) -> str:
     return capsys.readouterr().out.strip()
 
 
+def expect_hint(capsys, check, answer, hint) -> None:
+    found = said(capsys, check, answer)
+    assert found.startswith("not right yet: ")
+    assert hint in found
+
+
 @pytest.mark.parametrize("check", [checks.whole_gradient, checks.gradient_bytes, checks.speedup])
 def test_an_untouched_stub_is_not_tried_yet(capsys, check):
     assert said(capsys, check, ...) == "not tried yet"
@@ -61,9 +67,7 @@ WRONG_GRADIENTS = {
 @pytest.mark.parametrize("case", WRONG_GRADIENTS)
 def test_wrong_gradients(capsys, case):
     answer, hint = WRONG_GRADIENTS[case]
-    found = said(capsys, checks.whole_gradient, answer)
-    assert found.startswith("not right yet: ")
-    assert hint in found
+    expect_hint(capsys, checks.whole_gradient, answer, hint)
 
 
 @pytest.mark.parametrize("answer", [115_752, 4 * 28_938.0])
@@ -83,9 +87,7 @@ def test_right_bytes(capsys, answer):
     ],
 )
 def test_wrong_bytes(capsys, answer, hint):
-    found = said(capsys, checks.gradient_bytes, answer)
-    assert found.startswith("not right yet: ")
-    assert hint in found
+    expect_hint(capsys, checks.gradient_bytes, answer, hint)
 
 
 def right_speedup(compute, share, processes):
@@ -110,6 +112,4 @@ WRONG_SPEEDUPS = {
 @pytest.mark.parametrize("case", WRONG_SPEEDUPS)
 def test_wrong_speedups(capsys, case):
     answer, hint = WRONG_SPEEDUPS[case]
-    found = said(capsys, checks.speedup, answer)
-    assert found.startswith("not right yet: ")
-    assert hint in found
+    expect_hint(capsys, checks.speedup, answer, hint)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from traitlets import Dict, Float, Int, default, observe, validate
 
-from course_utils.models import IMAGE_SHAPE
+from course_utils.models import IMAGE_SHAPE, device_of, evaluation_mode
 from course_utils.plots import image_axes
 from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
@@ -48,14 +48,8 @@ def read(model: nn.Module, picture: Tensor) -> Reading:
 
 def _run(model: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Logits (N, 10) and feature maps (N, C, H, W) of up to two blocks. Leaves the model's mode as it was."""
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad(), _block_outputs(model) as maps:
-            logits = model(images.to(device))
-    finally:
-        model.train(was_training)
+    with evaluation_mode(model), torch.no_grad(), _block_outputs(model) as maps:
+        logits = model(images.to(device_of(model)))
     if logits.shape != (len(images), 10):
         raise ValueError(
             f"the network must return logits of shape (N, 10), one for each digit; for N={len(images)} images it "

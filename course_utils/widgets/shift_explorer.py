@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from traitlets import Bytes, Int, List, validate
 
+from course_utils.models import device_of, evaluation_mode
 from course_utils.perturb import shift
 from course_utils.widgets.base import Converted, CourseWidget, grey_image, module
 
@@ -97,11 +98,9 @@ def _check_networks(networks: Mapping[str, nn.Module]) -> None:
 def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:
     """Logits (dy, dx, 10), and titled feature maps (dy, dx, maps, H, W), of the digit at all places."""
     watch = _Watch(network)
-    was_training = network.training
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    network.eval()
+    device = device_of(network)
     try:
-        with torch.inference_mode():
+        with evaluation_mode(network), torch.inference_mode():
             network(moved[len(moved) // 2, moved.shape[1] // 2, None].to(device))
             watch.choose()
             rows = [(network(row.to(device)).cpu(), watch.take()) for row in moved]  # row by row: little memory
@@ -109,7 +108,6 @@ def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list
         error.add_note(f"This happened in network {name!r}, given images {tuple(moved.shape[1:])}.")
         raise
     finally:
-        network.train(was_training)
         watch.remove()
     logits = torch.stack([row for row, _ in rows])
     expected = (*moved.shape[:2], 10)
