@@ -60,7 +60,7 @@ class ModernCNN(nn.Module):
 
 
 class DeepCNN(ModernCNN):
-    """`ModernCNN` with a fourth convolution, at 7 by 7 pixels, where it costs little time. 76,858 parameters."""
+    """`ModernCNN` with a fourth convolution, at 7 by 7 pixels, where it costs little time. 66,170 parameters."""
 
     def __init__(self):
         super().__init__()
@@ -68,9 +68,9 @@ class DeepCNN(ModernCNN):
             *_block(1, 16),  # (N, 16, 14, 14)
             *_block(16, 32),  # (N, 32, 7, 7)
             *_block(32, 64, pool=False),  # (N, 64, 7, 7)
-            *_block(64, 80),  # (N, 80, 3, 3)
+            *_block(64, 64),  # (N, 64, 3, 3)
         )
-        self.out = nn.Linear(80 * 3 * 3, 10)
+        self.out = nn.Linear(64 * 3 * 3, 10)
 
 
 def _block(in_channels: int, out_channels: int, pool: bool = True) -> tuple[nn.Module, ...]:

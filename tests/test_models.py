@@ -61,15 +61,15 @@ def test_modern_cnn_is_no_larger_than_the_course_promises():
 
 
 def test_deep_cnn():
-    weights = 9 * (1 * 16 + 16 * 32 + 32 * 64 + 64 * 80)
-    norms = 2 * (16 + 32 + 64 + 80)
-    assert count_parameters(DeepCNN()) == weights + norms + (80 * 3 * 3 + 1) * 10 <= 100_000
+    weights = 9 * (1 * 16 + 16 * 32 + 32 * 64 + 64 * 64)
+    norms = 2 * (16 + 32 + 64 + 64)
+    assert count_parameters(DeepCNN()) == weights + norms + (64 * 3 * 3 + 1) * 10 <= 100_000
     sizes = []
     model = DeepCNN().eval()
     for layer in model.blocks:
         layer.register_forward_hook(lambda layer, _, output: sizes.append((type(layer).__name__, *output.shape[1:])))
     model(torch.zeros(2, 1, 28, 28))
-    assert [size[1:] for size in sizes if size[0] == "ReLU"] == [(16, 14, 14), (32, 7, 7), (64, 7, 7), (80, 3, 3)]
+    assert [size[1:] for size in sizes if size[0] == "ReLU"] == [(16, 14, 14), (32, 7, 7), (64, 7, 7), (64, 3, 3)]
 
 
 @pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
