@@ -153,8 +153,14 @@ def test_errors_of_the_network_are_told_from_others(error, expected, monkeypatch
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: None)
     monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
-    with pytest.raises(RuntimeError) as caught, distributed.process_group(torch.device("cpu")):
-        raise error
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(RuntimeError) as caught, distributed.process_group(torch.device("cpu")):
+            raise error
+        # torchrun ends all processes as soon as one fails; that must not cut off what this one has to say.
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert type(caught.value) is expected
 
 
