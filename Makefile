@@ -2,8 +2,7 @@
 # make test       set up, then run every test: units, notebook checks, pytest --nbval
 # make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
 # make evidence   repeat the experiments that are too long for a notebook (minutes to an hour)
-# make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (a quarter
-#                 of an hour)
+# make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
 #
 # TORCH=cpu       install PyTorch without CUDA (Linux without a GPU: 200 MB instead of several GB)

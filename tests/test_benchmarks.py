@@ -147,3 +147,17 @@ def test_everything_is_named_in_the_makefile():
     makefile = Path(evidence.FOLDER.parent, "Makefile").read_text()
     for script in ("side_by_side.py", "course.py", "loader.py"):
         assert f"tests/benchmarks/{script}" in makefile
+
+
+def test_the_readmes_table_is_the_stored_bench():
+    readme = (side_by_side.ROOT / "README.md").read_text(encoding="utf-8")
+    for name, row in side_by_side.summary(evidence.load("recipes")["results"]).items():
+        seconds, ratio, accuracy = row["seconds"], row["ratio"], [100 * value for value in row["test_accuracy"]]
+        cells = [
+            name,
+            f"{seconds[0]:.1f} ({seconds[1]:.1f}-{seconds[2]:.1f})",
+            f"{ratio[0]:.3f} ({ratio[1]:.2f}-{ratio[2]:.2f})",
+            f"{accuracy[0]:.2f} ({accuracy[1]:.2f}-{accuracy[2]:.2f})",
+            f"{row['parameters']:,}",
+        ]
+        assert f"| {' | '.join(cells)} |" in readme, name

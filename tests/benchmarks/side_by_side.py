@@ -1,6 +1,6 @@
 """The original tutorial's script against the course's recipes: python tests/benchmarks/side_by_side.py
 
-A quarter of an hour on two cores. Runs evidence/recipes.py, which writes evidence/recipes.json, prints its table, and
+Six minutes on two cores. Runs evidence/recipes.py, which writes evidence/recipes.json, prints its table, and
 draws docs/recipes.png: accuracy against time.
 """
 
