@@ -71,10 +71,9 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         if "gloo/transport" in str(error) or isinstance(error, dist.DistError):
             raise ProcessLost(_LOST.format("this one waited for it in vain")) from error
         raise
-    else:
-        signal.signal(signal.SIGTERM, before)
     finally:
         dist.destroy_process_group()
+    signal.signal(signal.SIGTERM, before)
 
 
 _LOST = (
@@ -97,7 +96,6 @@ def _own_device(device: torch.device) -> torch.device:
 
 def _told_to_end(signal_number: int, frame: object) -> None:
     """torchrun ends the processes that are left with SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the message off
     raise ProcessLost(_LOST.format("torchrun has told this one to end"))
 
 
