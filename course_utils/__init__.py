@@ -4,7 +4,7 @@ data: MNIST, its splits and loaders · models: the CNN and what it is compared w
 checkpoints · distributed: one run in several processes · resume: runs that go on after a stop · analysis:
 calibration, abstaining, strangers, probes, patches, FGSM · perturb: images shifted, turned, bent · sound: spoken
 digits · text: words of twelve languages · widgets: interactive parts · plots: figures · checks: exercise checks ·
-claims: the ledger · evidence: stored results of long experiments.
+claims: the ledger · evidence: stored results of long experiments · bench: the recipes beside the tutorial's script.
 """
 
 from course_utils.data import load_mnist, make_loaders

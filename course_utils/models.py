@@ -60,12 +60,15 @@ class ModernCNN(nn.Module):
 
 
 class DeepCNN(ModernCNN):
-    """`ModernCNN` with a fourth convolution, at 7 by 7 pixels, where it costs little time. 66,170 parameters."""
+    """`ModernCNN` with 5 by 5 windows first, and a fourth convolution at 7 by 7 pixels, where it costs little time.
+
+    66,426 parameters.
+    """
 
     def __init__(self):
         super().__init__()
         self.blocks = nn.Sequential(
-            *_block(1, 16),  # (N, 16, 14, 14)
+            *_block(1, 16, kernel_size=5),  # (N, 16, 14, 14)
             *_block(16, 32),  # (N, 32, 7, 7)
             *_block(32, 64, pool=False),  # (N, 64, 7, 7)
             *_block(64, 64),  # (N, 64, 3, 3)
@@ -73,10 +76,11 @@ class DeepCNN(ModernCNN):
         self.out = nn.Linear(64 * 3 * 3, 10)
 
 
-def _block(in_channels: int, out_channels: int, pool: bool = True) -> tuple[nn.Module, ...]:
+def _block(in_channels: int, out_channels: int, kernel_size: int = 3, pool: bool = True) -> tuple[nn.Module, ...]:
     """Convolution, pooling, batch normalisation, ReLU; max-pooling first leaves the rest a quarter of the work."""
+    padding = kernel_size // 2
     return (
-        nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False),  # the norm brings the bias
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False),  # the norm brings the bias
         *([nn.MaxPool2d(2)] if pool else []),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),

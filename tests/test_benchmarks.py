@@ -12,7 +12,7 @@ import torch
 from limits import IMPORT_SHARE
 from torch import nn
 
-from course_utils import CNN, MODERN, evidence
+from course_utils import CNN, MODERN, bench, evidence
 from course_utils.training import RECIPES, History
 
 sys.path.insert(0, str(evidence.FOLDER))
@@ -74,20 +74,20 @@ RUNS = [
 
 def test_summary():
     """Seconds move with the machine; the ratio compares runs of the same seed, made in the same minutes."""
-    row = side_by_side.summary(RUNS)["quick"]
+    row = bench.summary(RUNS)["quick"]
     assert row["seconds"] == (8, 4, 10)
     assert row["ratio"] == pytest.approx((0.1, 0.1, 0.2))  # 4/40, 8/80, 10/50
     assert row["test_accuracy"] == (pytest.approx(0.98), 0.97, 0.99)
     assert row["share"] == pytest.approx((3 / 8, 3 / 10, 3 / 4))
     assert (row["parameters"], row["seeds"], row["peak_mb"]) == (100, 3, (500, 500, 500))
-    assert side_by_side.summary(RUNS)["reference"]["ratio"] == (1, 1, 1)
+    assert bench.summary(RUNS)["reference"]["ratio"] == (1, 1, 1)
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({}, []),
-        ({"seconds": 41.0}, ["modern: 0.41 of the reference's time; the target is at most 0.4"]),
+        ({"seconds": 41.0}, ["modern: 0.410 of the reference's time; the target is at most 0.4"]),
         ({"accuracy": 0.9929}, ["modern: 99.29% accuracy; the target is at least 99.30%"]),
         ({"parameters": 30_001}, ["modern: 30,001 parameters; the target is at most 30,000"]),
     ],
@@ -96,13 +96,16 @@ def test_missed_targets(changed, said):
     good = {"original": (45, 0.977), "modern": (40, 0.993), "quick": (5, 0.977), "best": (200, 0.996)}
     runs = [_run("reference", 1, 100.0), *(_run(name, 1, *values) for name, values in good.items())]
     runs[2] = _run("modern", 1, **{"seconds": 40.0, "accuracy": 0.993, **changed})
-    assert side_by_side.missed(side_by_side.summary(runs)) == said
+    assert side_by_side.missed(bench.summary(runs)) == said
 
 
-def test_a_table_without_memory():
-    """Only Linux has /proc."""
+def test_table_of_the_bench():
+    """What was not measured is said: only Linux has /proc."""
+    assert side_by_side.report(bench.summary(RUNS))[-1] == (
+        "| quick | 8.0 (4.0-10.0) | 0.100 (0.10-0.20) | 98.00 (97.00-99.00) | 100 | 500 | 38% |"
+    )
     runs = [{**run, "peak_mb": None} for run in RUNS]
-    assert [line.split()[-2] for line in side_by_side.report(side_by_side.summary(runs)).splitlines()[1:]] == ["?"] * 2
+    assert side_by_side.report(bench.summary(runs))[-1].split(" | ")[-2] == "not measured"
 
 
 def test_the_bench_runs_every_recipe_and_every_target_is_one():
@@ -151,13 +154,12 @@ def test_everything_is_named_in_the_makefile():
 
 def test_the_readmes_table_is_the_stored_bench():
     readme = (side_by_side.ROOT / "README.md").read_text(encoding="utf-8")
-    for name, row in side_by_side.summary(evidence.load("recipes")["results"]).items():
-        seconds, ratio, accuracy = row["seconds"], row["ratio"], [100 * value for value in row["test_accuracy"]]
-        cells = [
-            name,
-            f"{seconds[0]:.1f} ({seconds[1]:.1f}-{seconds[2]:.1f})",
-            f"{ratio[0]:.3f} ({ratio[1]:.2f}-{ratio[2]:.2f})",
-            f"{accuracy[0]:.2f} ({accuracy[1]:.2f}-{accuracy[2]:.2f})",
-            f"{row['parameters']:,}",
-        ]
-        assert f"| {' | '.join(cells)} |" in readme, name
+    assert "\n".join(side_by_side.report(bench.summary(evidence.load("recipes")["results"]))) in readme
+
+
+def test_figure_of_the_bench():
+    """A mark for each run, and every recipe has its name written beside its marks."""
+    (axes,) = bench.figure(RUNS).axes
+    assert [list(line.get_xdata()) for line in axes.lines] == [[40, 80, 50], [4, 8, 10]]
+    assert [list(line.get_ydata()) for line in axes.lines] == [[98, 98, 98], [97, 98, 99]]
+    assert [text.get_text() for text in axes.texts] == ["reference", "quick"]

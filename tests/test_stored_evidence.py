@@ -4,11 +4,13 @@ import hashlib
 import importlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from course_utils import evaluate, evidence, load_checkpoint, load_mnist
+from course_utils.training import BEST, QUICK
 
 sys.path.insert(0, str(evidence.FOLDER))
 EXPERIMENTS = importlib.import_module("make_evidence").EXPERIMENTS
@@ -35,3 +37,9 @@ def test_the_stored_network_is_the_one_that_was_described():
     assert evaluate(load_checkpoint(path), load_mnist().validation) == pytest.approx(
         stored["validation_accuracy"], abs=0.001
     )
+
+
+def test_quick_and_best_are_what_the_stored_choice_says():
+    """The shipped recipes are those that the rules of evidence/choices.py choose, but for their names."""
+    chosen = importlib.import_module("choices").chosen(evidence.load("choices")["results"])
+    assert {name: replace(recipe, name=name) for name, recipe in chosen.items()} == {"quick": QUICK, "best": BEST}

@@ -475,11 +475,11 @@ def test_evaluate_is_the_share_of_right_answers(mnist):
     fit(model, mnist, SHORT, device="cpu")
     right = 0
     with torch.no_grad():
-        for image, label in (mnist.test[index] for index in range(700)):  # more than one chunk, the last not full
+        for image, label in (mnist.test[index] for index in range(750)):  # more than one chunk, the last not full
             logits = model(image[None])[0].tolist()
             right += logits.index(max(logits)) == label.item()
-    assert 0 < right < 700
-    assert evaluate(model, Subset(mnist.test, range(700))) == right / 700
+    assert 0 < right < 750
+    assert evaluate(model, Subset(mnist.test, range(750))) == right / 750
 
 
 def test_evaluate_in_chunks_is_evaluate_at_once(mnist):
