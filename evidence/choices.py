@@ -57,7 +57,7 @@ def run() -> dict[str, list[dict]]:
         _, reference = reference_script.train(root, seed)
         for recipe in BEST_CANDIDATES:
             result = _run(recipe, seed, mnist)
-            results["best"].append({**result, "ratio": result["seconds"] / reference})
+            results["best"].append({**result, "ratio": result["seconds"] / sum(reference.values())})
     for seed in tqdm(SETTINGS["quick_seeds"], desc="seeds of quick"):
         results["quick"] += [_run(recipe, seed, mnist) for recipe in QUICK_CANDIDATES]
     return results

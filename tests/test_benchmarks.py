@@ -154,7 +154,16 @@ def test_everything_is_named_in_the_makefile():
 
 def test_the_readmes_table_is_the_stored_bench():
     readme = (side_by_side.ROOT / "README.md").read_text(encoding="utf-8")
-    assert "\n".join(side_by_side.report(bench.summary(evidence.load("recipes")["results"]))) in readme
+    runs = evidence.load("recipes")["results"]
+    assert "\n".join(side_by_side.report(bench.summary(runs))) in readme
+    assert side_by_side.where_the_references_time_went(runs) in readme.replace("\n", " ")
+
+
+def test_parts_of_the_references_time():
+    parts = [{"load": 1, "learn": 4, "watch": watch} for watch in (2, 9, 3)]
+    runs = [{"recipe": "quick", "parts": None}, *({"recipe": "reference", "parts": each} for each in parts)]
+    said = "The reference's time: 1.0 s to load, 4.0 s to learn, 3.0 s to watch."
+    assert side_by_side.where_the_references_time_went(runs) == said
 
 
 def test_figure_of_the_bench():
