@@ -1,7 +1,7 @@
 # make lab        set up, then open JupyterLab on the first notebook
 # make test       set up, then run every test: units, notebook checks, pytest --nbval
 # make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
-# make evidence   repeat the experiments that are too long for a notebook (minutes to an hour)
+# make evidence   repeat the experiments that are too long for a notebook (about four hours)
 # make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
 #

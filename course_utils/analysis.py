@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from course_utils.data import EVALUATION_CHUNK
 from course_utils.models import evaluation_mode
 
-GRADIENT_CHUNK = 100  # images: a gradient needs all activations, an answer alone does not
 SUM_TOLERANCE = 1e-4  # how far a row of float32 probabilities may add up from 1
 TEMPERATURES = (0.05, 20.0)  # where fit_temperature looks
 WILSON_Z = 1.959964  # standard normal quantile of 97.5 %: intervals of 95 %
@@ -278,7 +277,7 @@ def fgsm(model: nn.Module, images: Tensor, labels: Tensor, step: float) -> Tenso
         raise ValueError(f"the step must be a finite number of at least 0, got {step}")
     attacked = []
     with evaluation_mode(model):
-        for chunk, wanted in zip(images.split(GRADIENT_CHUNK), labels.split(GRADIENT_CHUNK), strict=True):
+        for chunk, wanted in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
             chunk = chunk.clone().requires_grad_()
             logits = model(chunk)
             _check_finite("logits", logits)

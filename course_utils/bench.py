@@ -13,8 +13,8 @@ def summary(runs: list[dict]) -> dict[str, dict]:
     """For each recipe the median of seconds, memory and speed, the mean accuracy, and lowest and highest of each.
 
     `runs` are the results stored as evidence "recipes". `ratio` is the median, over the seeds, of a run's seconds to
-    those of the reference with the same seed, which ran in the same minutes. `share` is how much of the speed of a
-    large matrix product training reached, 0..1.
+    those of the reference with the same seed, which ran in the same minutes. `share` is the speed of a run's arithmetic
+    as a part of that of a large matrix product, a yardstick that it may exceed.
     """
     by_name: dict[str, list[dict]] = {}
     for run in runs:
@@ -30,7 +30,7 @@ def summary(runs: list[dict]) -> dict[str, dict]:
         }
         if all(run["peak_mb"] for run in its_runs):
             columns["peak_mb"] = [run["peak_mb"] for run in its_runs]
-        row = {"parameters": its_runs[0]["parameters"], "seeds": len(its_runs)}
+        row = {"parameters": its_runs[0]["parameters"]}
         for column, values in columns.items():
             middle = statistics.mean if column == "test_accuracy" else statistics.median
             row[column] = (middle(values), min(values), max(values))
@@ -41,10 +41,11 @@ def summary(runs: list[dict]) -> dict[str, dict]:
 def figure(runs: list[dict]) -> Figure:
     """Accuracy on all 10,000 test images against seconds, a mark for each run."""
     drawing, axes = plt.subplots(figsize=(8, 4))
-    for number, name in enumerate(dict.fromkeys(run["recipe"] for run in runs)):
+    names = dict.fromkeys(run["recipe"] for run in runs)
+    for name, marker in zip(names, "osD^v", strict=False):
         its_runs = [run for run in runs if run["recipe"] == name]
         seconds, accuracy = [run["seconds"] for run in its_runs], [100 * run["test_accuracy"] for run in its_runs]
-        axes.plot(seconds, accuracy, "osD^v"[number], alpha=0.7, label=name)
+        axes.plot(seconds, accuracy, marker, alpha=0.7)
         axes.annotate(
             name, (statistics.median(seconds), max(accuracy)), (0, 7), textcoords="offset points", ha="center"
         )

@@ -88,7 +88,8 @@ MODERN = Recipe(
 )
 
 
-# Both as evidence/choices.py chose them. A tenth of an epoch needs no changed images: it sees none of them twice.
+# How long both train, and BEST's network, were chosen by evidence/choices.py; the rest in shorter trials on validation.
+# A tenth of an epoch needs no changed images: it sees none of them twice.
 QUICK = replace(MODERN, name="quick", batch_size=48, epochs=0.11, label_smoothing=0.2, log_every=1000, **UNCHANGED)
 BEST = replace(MODERN, name="best", model=DeepCNN, batch_size=128, epochs=3.5, log_every=430)  # logs once an epoch
 

@@ -8,7 +8,8 @@ import torch
 from course_utils import MODERN, evaluate, evidence, fit, load_mnist, save_checkpoint
 from course_utils.training import settings_of
 
-# Not the images that the notebook's temperature is fitted on: the network has to meet those for the first time there.
+# MODERN trains on "train": the images that the notebook's temperature is fitted on, "validation", are new to the
+# network. How often it is watched changes no weight, and is left as it was when this was stored.
 RECIPE = replace(MODERN, log_every=100)
 SEED = 1
 SETTINGS = {"recipe": settings_of(RECIPE), "seed": SEED}

@@ -64,7 +64,7 @@ def assert_as_before(model: nn.Module, before) -> None:
     assert gradients == before[2] == [None] * len(gradients)
 
 
-@pytest.mark.parametrize("count", [1, 3, 1001])  # one chunk and three
+@pytest.mark.parametrize("count", [1, 3, 1001])  # one chunk, and eleven with one image in the last
 def test_logits_are_those_of_one_call_in_evaluation_mode(count):
     model = network()
     before = state(model)
@@ -639,7 +639,7 @@ def test_a_step_against_the_arithmetic_of_a_linear_model(step):
     """The loss's gradient is W^T (p - y), with p the probabilities and y 1 at the label."""
     model = linear(1.0)
     random = generator(1)
-    images = torch.rand(501, 1, 3, 4, generator=random)  # two chunks
+    images = torch.rand(501, 1, 3, 4, generator=random)  # six chunks, one image in the last
     labels = torch.randint(0, 3, (501,), generator=random)
     before = images.clone()
     found = analysis.fgsm(model, images, labels, step)

@@ -17,6 +17,7 @@ from course_utils.training import RECIPES, History
 
 sys.path.insert(0, str(evidence.FOLDER))
 recipes = importlib.import_module("recipes")
+choices = importlib.import_module("choices")
 course = importlib.import_module("course")
 side_by_side = importlib.import_module("side_by_side")
 
@@ -79,7 +80,7 @@ def test_summary():
     assert row["ratio"] == pytest.approx((0.1, 0.1, 0.2))  # 4/40, 8/80, 10/50
     assert row["test_accuracy"] == (pytest.approx(0.98), 0.97, 0.99)
     assert row["share"] == pytest.approx((3 / 8, 3 / 10, 3 / 4))
-    assert (row["parameters"], row["seeds"], row["peak_mb"]) == (100, 3, (500, 500, 500))
+    assert (row["parameters"], row["peak_mb"]) == (100, (500, 500, 500))
     assert bench.summary(RUNS)["reference"]["ratio"] == (1, 1, 1)
 
 
@@ -101,6 +102,9 @@ def test_missed_targets(changed, said):
 
 def test_table_of_the_bench():
     """What was not measured is said: only Linux has /proc."""
+    assert side_by_side.report({})[0] == (
+        "| Recipe | Seconds | Of the reference's time | Test accuracy, % | Parameters | Peak memory, MB | Share |"
+    )
     assert side_by_side.report(bench.summary(RUNS))[-1] == (
         "| quick | 8.0 (4.0-10.0) | 0.100 (0.10-0.20) | 98.00 (97.00-99.00) | 100 | 500 | 38% |"
     )
@@ -126,6 +130,29 @@ def test_the_reference_is_the_tutorials_script():
     images = torch.rand(3, 1, 28, 28)
     assert torch.allclose(theirs(images), ours(images), atol=1e-6)
     assert isinstance(theirs.conv1[1], nn.ReLU)
+
+
+class TwoBatches(torch.utils.data.Dataset):
+    """In the place of torchvision's MNIST."""
+
+    def __init__(self, root, train, transform=None):
+        self.data, self.targets = torch.zeros(2000, 28, 28, dtype=torch.uint8), torch.zeros(2000, dtype=torch.int64)
+
+    def __len__(self):
+        return 2 * reference_script.BATCH_SIZE
+
+    def __getitem__(self, index):
+        return torch.zeros(1, 28, 28), 0
+
+
+def test_parts_of_the_references_loop(monkeypatch, capsys):
+    """A clock that shows 0, 1, 4, 9, 16, 25: loading ends at 1 and 16, learning at 4 and 25, watching at 9."""
+    ticks = iter(range(100))
+    monkeypatch.setattr(reference_script.time, "perf_counter", lambda: next(ticks) ** 2)
+    monkeypatch.setattr(reference_script.datasets, "MNIST", TwoBatches)
+    _, seconds = reference_script.train("anywhere")
+    assert seconds == {"load": 1 + 7, "learn": 3 + 9, "watch": 5}
+    assert capsys.readouterr().out.count("Step: ") == 1
 
 
 def test_importing_the_course_adds_little():
@@ -155,7 +182,10 @@ def test_everything_is_named_in_the_makefile():
 def test_the_readmes_table_is_the_stored_bench():
     readme = (side_by_side.ROOT / "README.md").read_text(encoding="utf-8")
     runs = evidence.load("recipes")["results"]
-    assert "\n".join(side_by_side.report(bench.summary(runs))) in readme
+    table = bench.summary(runs)
+    assert "\n".join(side_by_side.report(table)) in readme
+    said = [line for line in readme.splitlines() if "; the target is at " in line]
+    assert said == [f"- {line}" for line in side_by_side.missed(table)]
     assert side_by_side.where_the_references_time_went(runs) in readme.replace("\n", " ")
 
 
@@ -172,3 +202,25 @@ def test_figure_of_the_bench():
     assert [list(line.get_xdata()) for line in axes.lines] == [[40, 80, 50], [4, 8, 10]]
     assert [list(line.get_ydata()) for line in axes.lines] == [[98, 98, 98], [97, 98, 99]]
     assert [text.get_text() for text in axes.texts] == ["reference", "quick"]
+
+
+def _tried(kind: str, **values: list[tuple[float, float]]) -> list[dict]:
+    """Results of candidates, each over as many seeds as it has pairs of validation accuracy and ratio."""
+    names = {"best": choices.BEST_CANDIDATES, "quick": choices.QUICK_CANDIDATES}[kind]
+    pairs = zip(names, values.values(), strict=True)
+    return [
+        {"candidate": recipe.name, "validation_accuracy": accuracy, "ratio": ratio}
+        for recipe, runs in pairs
+        for accuracy, ratio in runs
+    ]
+
+
+def test_the_rules_that_choose():
+    """Best: the median time decides who takes part, the mean accuracy who wins. Quick: the fewest epochs that do."""
+    slow, limit = [(0.999, 1.91)] * 3, [(0.99, 1.9), (0.99, 1.9), (0.99, 5.0)]  # its mean time is beyond the limit
+    best = _tried("best", a=slow, b=limit, c=[(0.98, 1.0)] * 3, d=[(0.97, 1.0), (0.97, 1.0), (0.999, 1.0)])
+    quick = _tried("quick", a=[(0.974, 0)], b=[(0.9, 0), (0.97, 0)], c=[(0.97, 0), (0.98, 0)], d=[(0.99, 0)])
+    chosen = choices.chosen({"best": best, "quick": quick})
+    assert chosen == {"best": choices.BEST_CANDIDATES[1], "quick": choices.QUICK_CANDIDATES[2]}
+    with pytest.raises(ValueError, match="shorten or lengthen"):
+        choices.chosen({"best": _tried("best", a=slow, b=slow, c=slow, d=slow), "quick": quick})

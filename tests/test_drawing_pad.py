@@ -215,5 +215,5 @@ def test_the_static_figure_shows_the_same():
     titles = [axes.get_title() for axes in figure.axes]
     heights = [[bar.get_height() for bar in axes.patches] for axes in figure.axes if axes.patches]
     plt.close(figure)
-    assert "MNIST's way" in titles and "After block 2: 32 maps of 7×7" in titles
+    assert "MNIST's way" in titles and "MNIST's way, after block 2: 32 maps of 7×7" in titles
     assert torch.allclose(torch.tensor(heights, dtype=torch.float32), 100 * pad.read().probabilities, atol=1e-3)

@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, evaluate, fit, load_mnist, make_loaders, training
-from course_utils.data import ImageSet, Loaders, Mnist
+from course_utils.data import EVALUATION_CHUNK, ImageSet, Loaders, Mnist
 from course_utils.models import DeepCNN
 from course_utils.training import (
     BEST,
@@ -500,7 +500,7 @@ def test_evaluate_takes_no_more_than_a_chunk_at_a_time(mnist):
 
     evaluate(Counting(), mnist.test)
     assert sum(sizes) == 2000
-    assert max(sizes) <= 500
+    assert max(sizes) == EVALUATION_CHUNK
 
 
 @pytest.mark.parametrize("training_mode", [True, False])

@@ -102,7 +102,7 @@ def montage(maps: Tensor) -> Tensor:
 
 def _map_label(number: int, maps: Tensor) -> str:
     count, height, width = maps.shape
-    return f"After block {number}: {count} maps of {height}×{width}"
+    return f"MNIST's way, after block {number}: {count} maps of {height}×{width}"
 
 
 class DrawDigit(CourseWidget):
