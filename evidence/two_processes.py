@@ -13,27 +13,29 @@ SCRIPT = Path(__file__).resolve().parent.parent / "notebooks" / "scripts" / "two
 SETTINGS = {
     "batch": 64,
     "widths": {"convolutional": [4, 8, 16, 32, 64], "dense": [8, 32, 128, 512, 2048]},
-    "launches": 4,
+    "rounds": 7,
 }
 
 
 def run() -> dict:
-    """Milliseconds: for each way to use two cores those of its fastest launch, for each network the shortest of all."""
+    """Milliseconds: for each way to use two cores those of every round, for each network the shortest of all rounds."""
     script = _imported()
-    ways = {}
+    ways = {name: [] for name in ("1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each")}
+    costs = []
     before = torch.get_num_threads()
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        times = [script.step_times(SETTINGS["batch"]) for _ in range(SETTINGS["launches"])]
-        ways[f"1 process, {threads} thread{'s'[: threads - 1]}"] = _fastest(times)
+    for _ in range(SETTINGS["rounds"]):  # interleaved, so that a slow minute hits all ways alike
+        for name, threads in zip(ways, (1, 2), strict=False):
+            torch.set_num_threads(threads)
+            ways[name].append(_rounded(script.step_times(SETTINGS["batch"])))
+        launch = _launch()
+        ways["2 processes, 1 thread each"].append(_rounded(launch["step times"]))
+        costs.append(launch["costs"])
     torch.set_num_threads(before)
-    launches = [_launch() for _ in range(SETTINGS["launches"])]
-    ways["2 processes, 1 thread each"] = _fastest([launch["step times"] for launch in launches])
-    costs = {
-        kind: [_shortest(rows) for rows in zip(*(launch["costs"][kind] for launch in launches), strict=True)]
+    shortest = {
+        kind: [_shortest(rows) for rows in zip(*(launch[kind] for launch in costs), strict=True)]
         for kind in SETTINGS["widths"]
     }
-    return {"ways": ways, "costs": costs}
+    return {"ways": ways, "costs": shortest}
 
 
 def _imported():
@@ -53,10 +55,9 @@ def _launch() -> dict:
         return torch.load(result)
 
 
-def _fastest(times: list[dict[str, float]]) -> dict[str, float]:
-    """The times of one launch, since clock and processor time belong together."""
-    return {name: round(value, 3) for name, value in min(times, key=lambda row: row["clock"]).items()}
+def _rounded(times: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in times.items()}
 
 
 def _shortest(times: list[dict[str, float]]) -> dict[str, float]:
-    return {name: round(min(row[name] for row in times), 3) for name in times[0]}
+    return _rounded({name: min(row[name] for row in times) for name in times[0]})
