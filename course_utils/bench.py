@@ -1,6 +1,7 @@
 """What `make bench` measured, in short: the tutorial's script as reference, and the course's recipes beside it."""
 
 import statistics
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -42,7 +43,7 @@ def figure(runs: list[dict]) -> Figure:
     """Accuracy on all 10,000 test images against seconds, a mark for each run."""
     drawing, axes = plt.subplots(figsize=(8, 4))
     names = dict.fromkeys(run["recipe"] for run in runs)
-    for name, marker in zip(names, "osD^v", strict=False):
+    for name, marker in zip(names, cycle("osD^v"), strict=False):
         its_runs = [run for run in runs if run["recipe"] == name]
         seconds, accuracy = [run["seconds"] for run in its_runs], [100 * run["test_accuracy"] for run in its_runs]
         axes.plot(seconds, accuracy, marker, alpha=0.7)
