@@ -80,7 +80,8 @@ def _parser() -> OneLineParser:
         "--resume",
         type=_output_file,
         metavar="FILE",
-        help="write a checkpoint here with each line of the log, and go on from the one that is here",
+        help="write a checkpoint here with each line of the log, and go on from the one that is here; not with quick, "
+        "which logs nothing",
     )
     _add_common(train)
     train.set_defaults(command=_train)

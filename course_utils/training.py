@@ -35,7 +35,8 @@ class Recipe:
     part of one. Each training image is turned, scaled, slanted and moved by random amounts, each time anew, up to
     `max_rotation` degrees, `max_scale`, `max_shear` and `max_shift` pixels: see `perturb.random_affine`.
     `label_smoothing` is the share of the target taken from the right class and spread over all ten (Szegedy et al.,
-    2016, arXiv:1512.00567).
+    2016, arXiv:1512.00567). Every `log_every` steps, the first included, the accuracy on `watch` is measured; None
+    leaves that out.
     """
 
     name: str
@@ -51,10 +52,11 @@ class Recipe:
     max_scale: float = 0
     max_shear: float = 0
     label_smoothing: float = 0
-    log_every: int = 100
+    log_every: int | None = 100
 
     def __post_init__(self):
-        for name in ("batch_size", "learning_rate", "epochs", "log_every"):
+        watched = () if self.log_every is None else ("log_every",)
+        for name in ("batch_size", "learning_rate", "epochs", *watched):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         for name in AFFINE:
@@ -89,12 +91,12 @@ MODERN = Recipe(
 
 
 # How long both train, and BEST's network, were chosen by evidence/choices.py; the rest in shorter trials on validation.
-# A tenth of an epoch needs no changed images: it sees none of them twice.
-QUICK = replace(MODERN, name="quick", batch_size=48, epochs=0.11, label_smoothing=0.2, log_every=1000, **UNCHANGED)
+# A tenth of an epoch needs no changed images: it sees none of them twice. And it is over before it can be watched.
+QUICK = replace(MODERN, name="quick", batch_size=48, epochs=0.11, label_smoothing=0.2, log_every=None, **UNCHANGED)
 BEST = replace(MODERN, name="best", model=DeepCNN, batch_size=128, epochs=3.5, log_every=430)  # logs once an epoch
 
 
-def settings_of(recipe: Recipe) -> dict[str, str | int | float]:
+def settings_of(recipe: Recipe) -> dict[str, str | int | float | None]:
     """The recipe's values as they are stored beside a result: the network by its name."""
     settings = {**asdict(recipe), "model": recipe.model.__name__}
     # What came to Recipe later is stored where it is used, so that results made before it keep their settings.
@@ -144,10 +146,15 @@ def fit(
     receives a line, in the tutorial's format, every `recipe.log_every` steps. An interrupt ends the run early and
     keeps model and history. With `resume`, a checkpoint is written to that file at the same steps, and a run that finds
     one there goes on from it: pass a new model and the same values. Raises `TrainingDiverged` if the loss stops being a
-    finite number, `CheckpointError` for a checkpoint of another run.
+    finite number, `CheckpointError` for a checkpoint of another run, or for a recipe that logs nothing.
 
     Inside `distributed.process_group`, the processes share each batch, and all have the same model at the end.
     """
+    if resume and recipe.log_every is None:
+        raise CheckpointError(
+            f"a checkpoint is written with every line of the log, and recipe {recipe.name!r} writes none: give it a "
+            "log_every, or leave resume out"
+        )
     device = choose_device(device)
     loaders, watched = _loaders_of(data, recipe, seed, device)
     # Channels last is the layout that the convolutions of the CPU library and of newer GPUs work in.
@@ -174,7 +181,7 @@ def fit(
                 history.step_loss.append(loss)
                 if not math.isfinite(loss):
                     raise TrainingDiverged(_diverged(loss, done, recipe), history)
-                if step % recipe.log_every == 0:
+                if recipe.log_every and step % recipe.log_every == 0:
                     _record(history, done, loss, evaluate(model, loaders.watched), time.perf_counter() - start)
                     if resume and distributed.rank() == 0:
                         run.save(resume)
@@ -183,7 +190,8 @@ def fit(
                             f"Epoch: {epoch} |Step: {step} |train loss:{loss:.4f} "
                             f"|{watched} accuracy:{history.accuracy[-1]:.4f}"
                         )
-                bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{history.accuracy[-1]:.3f}", refresh=False)
+                seen = {"accuracy": f"{history.accuracy[-1]:.3f}"} if history.accuracy else {}
+                bar.set_postfix(loss=f"{loss:.3f}", **seen, refresh=False)
                 bar.update()
         except KeyboardInterrupt:
             if distributed.processes() > 1:  # they stop at different steps, with different weights
@@ -216,7 +224,7 @@ def _steps(train: DataLoader, total: int) -> Iterator[tuple[int, int, tuple[Tens
             yield epoch, step, batch
 
 
-def _identity(model: nn.Module, recipe: Recipe, seed: int, total_steps: int) -> dict[str, str | int | float]:
+def _identity(model: nn.Module, recipe: Recipe, seed: int, total_steps: int) -> dict[str, str | int | float | None]:
     """What must be the same in both parts of a run that was interrupted."""
     settings = {**asdict(recipe), "model": type(model).__name__}
     return {**settings, "seed": seed, "steps": total_steps, "processes": distributed.processes()}

@@ -190,6 +190,19 @@ def test_shipped_recipes():
     assert MODERN.epochs == 1 > QUICK.epochs
 
 
+def test_a_recipe_that_logs_nothing(mnist, tmp_path):
+    """The same weights; no line, no accuracy, and no promise of a checkpoint."""
+    lines, unwatched = [], replace(SHORT, log_every=None)
+    watched_model, model = _new(), _new()
+    fit(watched_model, mnist, SHORT, device="cpu")
+    history = fit(model, mnist, unwatched, device="cpu", log=lines.append)
+    assert lines == history.steps == history.accuracy == []
+    assert len(history.step_loss) == 10 and history.total_seconds > 0
+    assert all(torch.equal(*pair) for pair in zip(watched_model.parameters(), model.parameters(), strict=True))
+    with pytest.raises(training.CheckpointError, match="give it a log_every, or leave resume out"):
+        fit(_new(), mnist, unwatched, device="cpu", resume=tmp_path / "run.pt")
+
+
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 @pytest.mark.parametrize("name", ["batch_size", "learning_rate", "epochs", "log_every"])
 def test_recipe_values_must_be_above_zero(name, value):
