@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-REFERENCE = "reference"
+from course_utils.training import REFERENCE
 
 
 def summary(runs: list[dict]) -> dict[str, dict]:
@@ -17,9 +17,7 @@ def summary(runs: list[dict]) -> dict[str, dict]:
     those of the reference with the same seed, which ran in the same minutes. `share` is the speed of a run's arithmetic
     as a part of that of a large matrix product, a yardstick that it may exceed.
     """
-    by_name: dict[str, list[dict]] = {}
-    for run in runs:
-        by_name.setdefault(run["recipe"], []).append(run)
+    by_name = _by_recipe(runs)
     reference = {run["seed"]: run["seconds"] for run in by_name[REFERENCE]}
     table = {}
     for name, its_runs in by_name.items():
@@ -42,9 +40,7 @@ def summary(runs: list[dict]) -> dict[str, dict]:
 def figure(runs: list[dict]) -> Figure:
     """Accuracy on all 10,000 test images against seconds, a mark for each run."""
     drawing, axes = plt.subplots(figsize=(8, 4))
-    names = dict.fromkeys(run["recipe"] for run in runs)
-    for name, marker in zip(names, cycle("osD^v"), strict=False):
-        its_runs = [run for run in runs if run["recipe"] == name]
+    for (name, its_runs), marker in zip(_by_recipe(runs).items(), cycle("osD^v"), strict=False):
         seconds, accuracy = [run["seconds"] for run in its_runs], [100 * run["test_accuracy"] for run in its_runs]
         axes.plot(seconds, accuracy, marker, alpha=0.7)
         axes.annotate(
@@ -57,3 +53,10 @@ def figure(runs: list[dict]) -> Figure:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.15, y=0.2)
     return drawing
+
+
+def _by_recipe(runs: list[dict]) -> dict[str, list[dict]]:
+    by_name = {}
+    for run in runs:
+        by_name.setdefault(run["recipe"], []).append(run)
+    return by_name

@@ -105,6 +105,7 @@ def settings_of(recipe: Recipe) -> dict[str, str | int | float | None]:
 
 
 RECIPES = {recipe.name: recipe for recipe in (ORIGINAL, MODERN, QUICK, BEST)}
+REFERENCE = "reference"  # beside them in `make bench`: the tutorial's own script
 
 
 @dataclass

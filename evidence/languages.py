@@ -23,7 +23,7 @@ RATES, EPOCHS = [3e-3, 1e-2, 3e-2], [5, 10]  # each pair tried by each network o
 LINEAR = {"characters": (1, 1), "trigrams": (3, 3), "1 to 3 characters": (1, 3)}  # what is counted: shortest, longest
 STRENGTHS = [0.1, 0.3, 1.0, 3.0, 10.0]  # C of the logistic regression, tried on the validation words
 TUNING_SEED, SEEDS = 0, [1, 2, 3, 4, 5]
-RECIPE = replace(ORIGINAL, name="languages", batch_size=64, schedule="one-cycle", log_every=10**6)
+RECIPE = replace(ORIGINAL, name="languages", batch_size=64, schedule="one-cycle", log_every=None)
 SETTINGS = {
     "recipe": {key: settings_of(RECIPE)[key] for key in ("batch_size", "schedule")},
     "networks": list(NETWORKS),

@@ -13,13 +13,12 @@ from tqdm import tqdm
 
 from course_utils import count_parameters, evaluate, fit, load_mnist
 from course_utils.data import DATA_ROOT, Mnist, _unpacked_root
-from course_utils.training import RECIPES, History, Recipe, settings_of
+from course_utils.training import RECIPES, REFERENCE, History, Recipe, settings_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "benchmarks"))
 import reference_script
 from peak import peak_mb
 
-REFERENCE = "reference"
 SETTINGS = {
     "reference": {
         "epochs": reference_script.EPOCHS,

@@ -31,7 +31,7 @@ TRIED = {
 TUNING_SEED = 0
 SEEDS = {name: [1, 2, 3, 4, 5] if name in ("1-D CNN", "dense") else [1, 2, 3] for name in NETWORKS}
 SHIFTS = [0, 1, 8, 64, 256, 512, 800]  # samples of 1/8 ms
-RECIPE = replace(ORIGINAL, name="spoken digits", batch_size=32, schedule="one-cycle", log_every=10**6)
+RECIPE = replace(ORIGINAL, name="spoken digits", batch_size=32, schedule="one-cycle", log_every=None)
 SETTINGS = {
     "recipe": {key: settings_of(RECIPE)[key] for key in ("batch_size", "schedule")},
     "networks": list(NETWORKS),

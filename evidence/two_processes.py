@@ -10,6 +10,8 @@ import torch
 from course_utils import distributed
 
 SCRIPT = Path(__file__).resolve().parent.parent / "notebooks" / "scripts" / "two_processes.py"
+ONE_PROCESS = {1: "1 process, 1 thread", 2: "1 process, 2 threads"}
+TWO_PROCESSES = "2 processes, 1 thread each"
 SETTINGS = {
     "batch": 64,
     "widths": {"convolutional": [4, 8, 16, 32, 64], "dense": [8, 32, 128, 512, 2048]},
@@ -20,15 +22,15 @@ SETTINGS = {
 def run() -> dict:
     """Milliseconds: for each way to use two cores those of every round, for each network the shortest of all rounds."""
     script = _imported()
-    ways = {name: [] for name in ("1 process, 1 thread", "1 process, 2 threads", "2 processes, 1 thread each")}
+    ways = {name: [] for name in (*ONE_PROCESS.values(), TWO_PROCESSES)}
     costs = []
     before = torch.get_num_threads()
     for _ in range(SETTINGS["rounds"]):  # interleaved, so that a slow minute hits all ways alike
-        for name, threads in zip(ways, (1, 2), strict=False):
+        for threads, name in ONE_PROCESS.items():
             torch.set_num_threads(threads)
             ways[name].append(_rounded(script.step_times(SETTINGS["batch"])))
         launch = _launch()
-        ways["2 processes, 1 thread each"].append(_rounded(launch["step times"]))
+        ways[TWO_PROCESSES].append(_rounded(launch["step times"]))
         costs.append(launch["costs"])
     torch.set_num_threads(before)
     shortest = {

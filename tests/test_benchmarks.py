@@ -204,13 +204,12 @@ def test_figure_of_the_bench():
     assert [text.get_text() for text in axes.texts] == ["reference", "quick"]
 
 
-def _tried(kind: str, **values: list[tuple[float, float]]) -> list[dict]:
+def _tried(kind: str, *values: list[tuple[float, float]]) -> list[dict]:
     """Results of candidates, each over as many seeds as it has pairs of validation accuracy and ratio."""
-    names = {"best": choices.BEST_CANDIDATES, "quick": choices.QUICK_CANDIDATES}[kind]
-    pairs = zip(names, values.values(), strict=True)
+    candidates = {"best": choices.BEST_CANDIDATES, "quick": choices.QUICK_CANDIDATES}[kind]
     return [
         {"candidate": recipe.name, "validation_accuracy": accuracy, "ratio": ratio}
-        for recipe, runs in pairs
+        for recipe, runs in zip(candidates, values, strict=True)
         for accuracy, ratio in runs
     ]
 
@@ -218,9 +217,9 @@ def _tried(kind: str, **values: list[tuple[float, float]]) -> list[dict]:
 def test_the_rules_that_choose():
     """Best: the median time decides who takes part, the mean accuracy who wins. Quick: the fewest epochs that do."""
     slow, limit = [(0.999, 1.91)] * 3, [(0.99, 1.9), (0.99, 1.9), (0.99, 5.0)]  # its mean time is beyond the limit
-    best = _tried("best", a=slow, b=limit, c=[(0.98, 1.0)] * 3, d=[(0.97, 1.0), (0.97, 1.0), (0.999, 1.0)])
-    quick = _tried("quick", a=[(0.974, 0)], b=[(0.9, 0), (0.97, 0)], c=[(0.97, 0), (0.98, 0)], d=[(0.99, 0)])
+    best = _tried("best", slow, limit, [(0.98, 1.0)] * 3, [(0.97, 1.0), (0.97, 1.0), (0.999, 1.0)])
+    quick = _tried("quick", [(0.974, 0)], [(0.9, 0), (0.97, 0)], [(0.97, 0), (0.98, 0)], [(0.99, 0)])
     chosen = choices.chosen({"best": best, "quick": quick})
     assert chosen == {"best": choices.BEST_CANDIDATES[1], "quick": choices.QUICK_CANDIDATES[2]}
     with pytest.raises(ValueError, match="shorten or lengthen"):
-        choices.chosen({"best": _tried("best", a=slow, b=slow, c=slow, d=slow), "quick": quick})
+        choices.chosen({"best": _tried("best", slow, slow, slow, slow), "quick": quick})

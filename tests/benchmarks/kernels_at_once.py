@@ -50,12 +50,13 @@ def run(path: Path) -> dict[str, float | str]:
 
 
 def peak_of_all_mb(manager: KernelManager, ended: Event) -> float:
-    """The most that a kernel and the processes of its cells held together, looked at five times a second, in MB.
+    """The most that a kernel and the processes of its cells held together, looked at once a second, in MB.
 
-    What several of them share is counted once: it is the sum of their PSS.
+    What several of them share is counted once: it is the sum of their PSS. Not more often, since a look at one process
+    takes some 8 ms of a processor, and eight kernels would share what is left.
     """
     peak = 0.0
-    while not ended.wait(0.2):
+    while not ended.wait(1):
         if not manager.has_kernel:
             continue
         try:

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from course_utils import evidence, plots
-from course_utils.bench import REFERENCE, figure, summary
+from course_utils.bench import figure, summary
+from course_utils.training import REFERENCE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURE = ROOT / "docs" / "recipes.png"
