@@ -33,19 +33,19 @@ test: .venv/test-ready
 	$(BIN)/pytest
 
 notebooks: .venv/test-ready
-	$(BIN)/python tests/run_notebooks.py
-	$(BIN)/python tests/ledger.py
+	$(BIN)/python -m tools.run_notebooks
+	$(BIN)/python -m tools.ledger
 
 evidence: .venv/test-ready
-	$(BIN)/python evidence/make_evidence.py
+	$(BIN)/python -m experiments
 
 bench: .venv/test-ready
-	$(BIN)/python tests/benchmarks/loader.py
-	$(BIN)/python tests/benchmarks/drawing.py
-	$(BIN)/python tests/benchmarks/side_by_side.py
+	$(BIN)/python -m tools.bench.loader
+	$(BIN)/python -m tools.bench.drawing
+	$(BIN)/python -m tools.bench.side_by_side
 
 bench-course: .venv/test-ready
-	$(BIN)/python tests/benchmarks/course.py
+	$(BIN)/python -m tools.bench.course
 
 clean:
 	rm -rf .venv

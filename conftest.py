@@ -12,9 +12,10 @@ import time
 import warnings
 
 import pytest
-from limits import CELL_SECONDS, KERNEL_MB_ABOVE_IMPORT, NOTEBOOK_SECONDS
 from nbval.plugin import IPyNbCell
-from peak import import_mb, peak_mb
+
+from experiments._peak import import_mb, peak_mb
+from tools.bench.limits import CELL_SECONDS, KERNEL_MB_ABOVE_IMPORT, NOTEBOOK_SECONDS
 
 SLOW_MINUTE = 3  # a shared machine may be this many times slower for a while: beyond the limit warn, beyond this fail
 

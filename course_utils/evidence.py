@@ -1,7 +1,7 @@
 """Results of experiments too long for a notebook, stored with how they were made.
 
-`make evidence` runs the scripts of evidence/ and writes evidence/NAME.json; a notebook shows what is stored beside
-a small live run.
+`make evidence` runs the experiments of experiments/ and writes experiments/results/NAME.json; a notebook shows what is
+stored beside a small live run.
 """
 
 import datetime
@@ -17,11 +17,11 @@ import torchvision
 
 from course_utils.files import write_whole
 
-FOLDER = Path(__file__).resolve().parent.parent / "evidence"
+FOLDER = Path(__file__).resolve().parent.parent / "experiments" / "results"
 
 
 def store(name: str, settings: dict[str, Any], results: Any, seconds: float) -> None:
-    """Write evidence/`name`.json: the results, the settings they were made with, versions, machine kind and date."""
+    """Write results/`name`.json: the results, the settings they were made with, versions, machine kind and date."""
     content = {
         "made": {
             "date": datetime.date.today().isoformat(),
@@ -55,7 +55,7 @@ def load(name: str) -> dict[str, Any]:
     path = FOLDER / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} is missing: `git checkout -- evidence` restores it, `make evidence` remakes it"
+            f"{path} is missing: `git checkout -- experiments/results` restores it, `make evidence` remakes it"
         )
     return json.loads(path.read_text(encoding="utf-8"))
 

@@ -90,7 +90,7 @@ MODERN = Recipe(
 )
 
 
-# How long both train, and BEST's network, were chosen by evidence/choices.py; the rest in shorter trials on validation.
+# How long both train, and BEST's network, were chosen by experiments/choices.py; the rest in trials on validation.
 # A tenth of an epoch needs no changed images: it sees none of them twice. And it is over before it can be watched.
 QUICK = replace(MODERN, name="quick", batch_size=48, epochs=0.11, label_smoothing=0.2, log_every=None, **UNCHANGED)
 BEST = replace(MODERN, name="best", model=DeepCNN, batch_size=128, epochs=3.5, log_every=430)  # logs once an epoch

@@ -1,15 +1,12 @@
 """Fixtures of the browser tests: Chromium, JupyterLab, and a page that shows it; and what to say when a test fails."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parent))
-import scratch
-from lab import INSTALL, QUIET, Lab, Network, Server, find_chromium
+from tests.browser import scratch
+from tests.browser.lab import INSTALL, QUIET, Lab, Network, Server, find_chromium
 
 MISSING = f"no Chromium or Chrome found. Install one: {INSTALL}"
 

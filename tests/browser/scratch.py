@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from lab import Lab
 from playwright.sync_api import Locator
+
+from tests.browser.lab import Lab
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # or JupyterLab asks which kernel
 NAME = "widgets.ipynb"

@@ -3,7 +3,8 @@
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from scratch import CELLS, NAME
+
+from tests.browser.scratch import CELLS, NAME
 
 every_part = pytest.mark.parametrize("name", CELLS)
 

@@ -2,9 +2,10 @@
 
 import nbformat
 import pytest
-from lab import Network
-from scratch import PYTHON
 from test_walk import assert_nothing_broken_on_screen
+
+from tests.browser.lab import Network
+from tests.browser.scratch import PYTHON
 
 SICK = ("import sys", "print('a warning', file=sys.stderr)", "1 / 0", "print('not reached')")
 

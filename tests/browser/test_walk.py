@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from lab import NOTEBOOKS
+
+from tests.browser.lab import NOTEBOOKS
 
 NOTEBOOK_SECONDS = 600  # it only ends a hang: how long a notebook may take, the tests of all outputs say
 

@@ -1,0 +1,119 @@
+"""`make bench`: the original tutorial's script and the course's recipes side by side, each run in its own process."""
+
+import json
+import subprocess
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from course_utils import count_parameters, evaluate, fit, load_mnist
+from course_utils.data import DATA_ROOT, Mnist, _unpacked_root
+from course_utils.training import RECIPES, REFERENCE, History, Recipe, settings_of
+from experiments import _reference_script as reference_script
+from experiments._peak import peak_mb
+
+SETTINGS = {
+    "reference": {
+        "epochs": reference_script.EPOCHS,
+        "batch_size": reference_script.BATCH_SIZE,
+        "learning_rate": reference_script.LEARNING_RATE,
+    },
+    "recipes": [settings_of(recipe) for recipe in RECIPES.values()],
+    "seeds": [101, 102, 103, 104, 105],  # none of them was used to choose a recipe
+}
+MATRIX_SIZE = 2048
+
+
+def run() -> list[dict]:
+    """For each seed and recipe what `run_here` measured. Interleaved, so that a slow minute hits all alike."""
+    runs = [(name, seed) for seed in SETTINGS["seeds"] for name in (REFERENCE, *RECIPES)]
+    results = []
+    for name, seed in tqdm(runs, desc="runs"):
+        command = [sys.executable, "-m", "experiments.recipes", name, str(seed)]
+        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        results.append(json.loads(output.splitlines()[-1]))
+    return results
+
+
+def run_here(name: str, seed: int) -> dict:
+    """One run in this process: seconds of the training loop, accuracy on all 10,000 test images, peak memory, work.
+
+    `flop` is what training and watching need, a multiplication and an addition counting as two;
+    `matrix_flop_per_second` is the speed at which this process then multiplies two large float32 matrices.
+    """
+    if name == REFERENCE:
+        model, parts = reference_script.train(_unpacked_root(DATA_ROOT), seed)
+        seconds = sum(parts.values())
+        images = reference_script.EPOCHS * 60_000, reference_script.LOGS * 2000
+    else:
+        model, seconds, images = _train(RECIPES[name], seed)
+        parts = None
+    memory = peak_mb("self") if sys.platform == "linux" else None  # before what else is measured here
+    return {
+        "recipe": name,
+        "seed": seed,
+        "seconds": seconds,
+        "parts": parts,  # of the reference's seconds
+        "test_accuracy": evaluate(model, load_mnist().test),
+        "parameters": count_parameters(model),
+        "peak_mb": memory,
+        "flop": flop(model, *images),
+        "matrix_flop_per_second": matrix_flop_per_second(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _train(recipe: Recipe, seed: int) -> tuple[nn.Module, float, tuple[int, int]]:
+    mnist = load_mnist()
+    torch.manual_seed(seed)
+    model = recipe.model()
+    history = fit(model, mnist, recipe, seed=seed, device="cpu")
+    return (
+        model,
+        history.total_seconds,
+        (images_trained(recipe, history, mnist), images_watched(recipe, history, mnist)),
+    )
+
+
+def images_trained(recipe: Recipe, history: History, mnist: Mnist) -> int:
+    """How many images the updates of a run saw; the last batch of an epoch may be smaller than the others."""
+    images = len(getattr(mnist, recipe.train_on))
+    epochs, rest = divmod(len(history.step_loss), -(-images // recipe.batch_size))
+    return epochs * images + rest * recipe.batch_size
+
+
+def images_watched(recipe: Recipe, history: History, mnist: Mnist) -> int:
+    """How many images the log of a run classified."""
+    return len(history.steps) * len(getattr(mnist, recipe.watch))
+
+
+def flop(model: nn.Module, trained: int, watched: int) -> int:
+    """Floating-point operations of the convolutions and matrix products, counted by PyTorch on one image.
+
+    Forward and backward for each of the `trained` images, forward only for each of the `watched` ones.
+    """
+    image = torch.zeros(1, 1, 28, 28)
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
+        model(image)
+    with FlopCounterMode(display=False) as both:
+        model(image).sum().backward()
+    return trained * both.get_total_flops() + watched * forward.get_total_flops()
+
+
+def matrix_flop_per_second(repeats: int = 5) -> float:
+    """The best of several products of two square float32 matrices: 2 n³ operations each."""
+    matrix = torch.rand(MATRIX_SIZE, MATRIX_SIZE)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return 2 * MATRIX_SIZE**3 / min(seconds)
+
+
+if __name__ == "__main__":
+    print(json.dumps(run_here(sys.argv[1], int(sys.argv[2]))))

@@ -1,0 +1,1 @@
+"""What maintainers run, each as `python -m tools.NAME`."""
