@@ -1,7 +1,7 @@
 """The original tutorial's script against the course's recipes: python -m tools.bench.side_by_side
 
-Some minutes on two cores. Runs experiments/recipes.py, which stores its results, prints their table in the README's form,
- and draws docs/recipes.png: accuracy against time.
+Some minutes on two cores. Runs experiments/recipes.py, which stores its results, prints their table as the README has
+it, and draws docs/recipes.png: accuracy against time.
 """
 
 import statistics
