@@ -17,7 +17,8 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 from torchvision import datasets
 from torchvision.datasets.utils import calculate_md5
 
-DATA_ROOT = Path(__file__).resolve().parent.parent / "data"
+from course_utils import repository
+
 RAW = Path("MNIST", "raw")  # where torchvision looks below a root
 
 VALIDATION_EVERY = 12  # 60,000 / 12 = 5,000 images
@@ -37,6 +38,11 @@ UNPACKED_MD5 = {
 
 class DataError(RuntimeError):
     """Files in data/ are missing, damaged or can't be unpacked; the message says which and what to do."""
+
+
+def data_root() -> Path:
+    """The repository's data folder. Raises `FileNotFoundError` where there is no repository."""
+    return repository.root() / "data"
 
 
 class ImageSet(Dataset):
@@ -91,7 +97,7 @@ def load_mnist(root: str | os.PathLike | None = None) -> Mnist:
     The first call unpacks them there, or in the user's cache folder where that is read-only. Nothing is
     downloaded. Raises `DataError` for a missing or altered file.
     """
-    place = _unpacked_root(DATA_ROOT if root is None else Path(root))
+    place = unpacked_root(root)
     full_train = datasets.MNIST(place, train=True)
     test = datasets.MNIST(place, train=False)
     validation_index, train_index = _stratified_split(full_train.targets)
@@ -112,8 +118,9 @@ def _stratified_split(labels: Tensor) -> tuple[Tensor, Tensor]:
     return chosen.nonzero().squeeze(1), (~chosen).nonzero().squeeze(1)
 
 
-def _unpacked_root(root: Path) -> Path:
+def unpacked_root(root: str | os.PathLike | None = None) -> Path:
     """The root, `root` or the user's cache folder, in which torchvision finds the unpacked files."""
+    root = data_root() if root is None else Path(root)
     _verify_archives(root / RAW)
     if not _not_unpacked(root / RAW):
         return root

@@ -15,9 +15,13 @@ from typing import Any
 import torch
 import torchvision
 
+from course_utils import repository
 from course_utils.files import write_whole
 
-FOLDER = Path(__file__).resolve().parent.parent / "experiments" / "results"
+
+def folder() -> Path:
+    """Where results are stored. Raises `FileNotFoundError` where there is no repository."""
+    return repository.root() / "experiments" / "results"
 
 
 def store(name: str, settings: dict[str, Any], results: Any, seconds: float) -> None:
@@ -38,13 +42,13 @@ def store(name: str, settings: dict[str, Any], results: Any, seconds: float) -> 
         "settings": settings,
         "results": results,
     }
-    write_whole(FOLDER / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    write_whole(folder() / f"{name}.json", json.dumps(content, indent=1) + "\n")
 
 
 def _code_version() -> str:
     """The commit the code stands on, marked where files were changed since."""
     git = ["git", "describe", "--always", "--dirty=+changes", "--exclude=*"]
-    return subprocess.run(git, cwd=FOLDER, capture_output=True, text=True).stdout.strip() or "unknown"
+    return subprocess.run(git, cwd=folder(), capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 def load(name: str) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def load(name: str) -> dict[str, Any]:
 
     Raises `FileNotFoundError`, with the command that makes the file, if it is not there.
     """
-    path = FOLDER / f"{name}.json"
+    path = folder() / f"{name}.json"
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is missing: `git checkout -- experiments/results` restores it, `make evidence` remakes it"

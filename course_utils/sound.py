@@ -15,7 +15,7 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 from torch.utils.data import TensorDataset
 
-from course_utils.data import DATA_ROOT, DataError
+from course_utils.data import DataError, data_root
 
 RATE = 8000  # samples a second, as on the telephone and in the Free Spoken Digit Dataset
 LENGTH = 8000  # samples that every wave is brought to: one second
@@ -50,7 +50,7 @@ def load_spoken_digits(root: str | os.PathLike | None = None) -> SpokenDigits:
 
     Raises `DataError` if the archive is missing or damaged.
     """
-    path = (DATA_ROOT if root is None else Path(root)) / ARCHIVE
+    path = (data_root() if root is None else Path(root)) / ARCHIVE
     try:
         with zipfile.ZipFile(path) as archive:
             names = [Path(name) for name in archive.namelist()]

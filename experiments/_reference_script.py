@@ -73,7 +73,7 @@ def _add_time(seconds: dict[str, float], part: str, since: float) -> float:
 
 
 if __name__ == "__main__":
-    from course_utils.data import DATA_ROOT, _unpacked_root
+    from course_utils.data import unpacked_root
 
-    _, seconds = train(_unpacked_root(DATA_ROOT), *map(int, sys.argv[1:]))
+    _, seconds = train(unpacked_root(), *map(int, sys.argv[1:]))
     print(f"{sum(seconds.values()):.1f} s:", {part: round(value, 1) for part, value in seconds.items()})

@@ -13,7 +13,7 @@ from course_utils.training import settings_of
 RECIPE = replace(MODERN, log_every=100)
 SEED = 1
 SETTINGS = {"recipe": settings_of(RECIPE), "seed": SEED}
-CHECKPOINT = evidence.FOLDER / "modern_network.pt"
+CHECKPOINT = evidence.folder() / "modern_network.pt"
 
 
 def run() -> dict:

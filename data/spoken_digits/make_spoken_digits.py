@@ -19,7 +19,8 @@ from scipy.io import wavfile
 from scipy.signal import stft
 from scipy.spatial.distance import pdist
 
-from course_utils.sound import ARCHIVE, DATA_ROOT, LENGTH, RATE, framed, read_wav
+from course_utils.data import data_root
+from course_utils.sound import ARCHIVE, LENGTH, RATE, framed, read_wav
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 # "en" is British English; espeak-ng knows it as "en-gb" too, and then forgets the voice.
@@ -74,7 +75,7 @@ def split_of(voices: list[str], chance: random.Random) -> dict[str, str]:
 def main() -> None:
     chance = random.Random(SEED)
     splits = split_of(distinct([voice for voice in all_variants() if voice not in TOO_SLOW]), chance)
-    with zipfile.ZipFile(DATA_ROOT / ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(data_root() / ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for voice in sorted(splits):
             for take in range(TAKES):
                 for digit, word in enumerate(WORDS):

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -23,13 +22,13 @@ def test_stored_settings_are_the_codes_settings(name):
 
 
 def test_every_stored_result_has_its_experiment():
-    stored = {path.stem for path in Path(evidence.FOLDER).glob("*.json")}
+    stored = {path.stem for path in evidence.folder().glob("*.json")}
     assert stored == set(EXPERIMENTS)
 
 
 def test_the_stored_network_is_the_one_that_was_described():
     stored = evidence.load("modern_network")["results"]
-    path = evidence.FOLDER / "modern_network.pt"
+    path = evidence.folder() / "modern_network.pt"
     assert hashlib.sha256(path.read_bytes()).hexdigest() == stored["sha256"]
     # Another processor rounds otherwise: an answer or two may change.
     assert evaluate(load_checkpoint(path), load_mnist().validation) == pytest.approx(

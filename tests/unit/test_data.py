@@ -23,7 +23,7 @@ from course_utils import data
 from course_utils.data import DataError, ImageSet, load_mnist, make_loaders, on_device
 
 RAW = Path("MNIST", "raw")
-ARCHIVES = sorted((data.DATA_ROOT / RAW).glob("*.gz"))
+ARCHIVES = sorted((data.data_root() / RAW).glob("*.gz"))
 UNPACKED = [archive.stem for archive in ARCHIVES]
 LOCK = ".unpack.lock"  # empty, stays
 
@@ -82,7 +82,7 @@ def _published_checksums() -> dict[str, tuple[str, str]]:
     """The same, straight from the archives: IDX is a header of 16 bytes (images) or 8 (labels), then the values."""
 
     def md5(name: str, header: int) -> str:
-        return hashlib.md5(gzip.decompress((data.DATA_ROOT / RAW / name).read_bytes())[header:]).hexdigest()
+        return hashlib.md5(gzip.decompress((data.data_root() / RAW / name).read_bytes())[header:]).hexdigest()
 
     return {
         split: (md5(f"{prefix}-images-idx3-ubyte.gz", 16), md5(f"{prefix}-labels-idx1-ubyte.gz", 8))
@@ -120,7 +120,7 @@ def test_images_are_the_published_ones(mnist):
 
 def test_same_bits_as_torchvision_with_to_tensor(mnist):
     """The original's pipeline is the oracle: torchvision's dataset with ToTensor."""
-    root = data._unpacked_root(data.DATA_ROOT)
+    root = data.unpacked_root()
     for ours, train, indices in ((mnist.full_train, True, (0, 1, 33_333, 59_999)), (mnist.test, False, (0, 9_999))):
         oracle = datasets.MNIST(root, train=train, transform=ToTensor())
         for index in indices:
@@ -236,7 +236,7 @@ def test_chunks_of_watched_images_are_small(mnist):
 
 def test_same_batches_as_the_originals_loader(mnist):
     """In the same order, whole batches hold what torchvision and ToTensor give image by image."""
-    images = datasets.MNIST(data._unpacked_root(data.DATA_ROOT), transform=ToTensor())
+    images = datasets.MNIST(data.unpacked_root(), transform=ToTensor())
     some = range(0, 60_000, 251)  # 240 images: four full batches and a part
     sampler = RandomSampler(some, generator=torch.Generator().manual_seed(5))
     original = DataLoader(Subset(images, some), batch_size=50, sampler=sampler)
@@ -317,7 +317,7 @@ def _assert_refused(root: Path, name: str, damage) -> None:
     message = str(caught.value)
     assert str(archive) in message
     assert f"found:    {hashlib.md5(archive.read_bytes()).hexdigest()}" in message
-    assert f"expected: {hashlib.md5((data.DATA_ROOT / RAW / archive.name).read_bytes()).hexdigest()}" in message
+    assert f"expected: {hashlib.md5((data.data_root() / RAW / archive.name).read_bytes()).hexdigest()}" in message
     assert "git checkout -- data" in message
     assert _listing(root) == before
 
@@ -340,7 +340,7 @@ def test_damaged_archive(root, cache, name, damage):
 
 @pytest.mark.parametrize("damage", [_truncate, _flip(2000)], ids=["truncated", "one-bit"])
 def test_damaged_archive_beside_good_unpacked_files(root, damage):
-    data._unpacked_root(root)
+    data.unpacked_root(root)
     _assert_refused(root, "train-images-idx3-ubyte", damage)
 
 
@@ -353,7 +353,7 @@ def test_damaged_archive_beside_good_unpacked_files(root, damage):
     ],
 )
 def test_damaged_unpacked_file_is_unpacked_again(root, damage):
-    data._unpacked_root(root)
+    data.unpacked_root(root)
     file = root / RAW / "train-images-idx3-ubyte"
     if damage:
         file.write_bytes(damage(file.read_bytes()))
@@ -363,7 +363,7 @@ def test_damaged_unpacked_file_is_unpacked_again(root, damage):
 
 
 def test_unpacked_files_will_do_without_the_archives(root):
-    data._unpacked_root(root)
+    data.unpacked_root(root)
     for archive in (root / RAW).glob("*.gz"):
         archive.unlink()
     assert len(load_mnist(root).full_train) == 60_000
@@ -478,7 +478,7 @@ def test_loading_needs_no_network(root, no_network):
 def test_a_wrong_root_is_an_error_even_if_the_cache_has_mnist(tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     (cache / "MNIST").mkdir(parents=True)
-    shutil.copytree(data.DATA_ROOT / data.RAW, cache / data.RAW)
+    shutil.copytree(data.data_root() / data.RAW, cache / data.RAW)
     load_mnist(cache)  # unpacks there
     monkeypatch.setattr(data, "user_cache_path", lambda name: cache)
     with pytest.raises(data.DataError, match="missing"):

@@ -16,7 +16,7 @@ from course_utils import evidence, files
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(evidence, "FOLDER", tmp_path)
+    monkeypatch.setattr(evidence, "folder", lambda: tmp_path)
     return tmp_path
 
 

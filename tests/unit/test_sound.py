@@ -10,7 +10,7 @@ import torch
 from scipy.io import wavfile
 
 from course_utils import sound
-from course_utils.data import DATA_ROOT, DataError
+from course_utils.data import DataError, data_root
 from course_utils.sound import LENGTH, RATE, framed, load_recordings, load_spoken_digits, read_wav
 
 
@@ -167,7 +167,7 @@ def test_damaged_or_missing_archive(tmp_path):
         load_spoken_digits(tmp_path)
     path = tmp_path / sound.ARCHIVE
     path.parent.mkdir()
-    whole = (DATA_ROOT / sound.ARCHIVE).read_bytes()
+    whole = (data_root() / sound.ARCHIVE).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="git checkout -- data"):
         load_spoken_digits(tmp_path)
@@ -178,7 +178,7 @@ def test_damaged_or_missing_archive(tmp_path):
 
 
 def test_a_changed_byte_in_the_archive_is_noticed(tmp_path):
-    content = bytearray((DATA_ROOT / sound.ARCHIVE).read_bytes())
+    content = bytearray((data_root() / sound.ARCHIVE).read_bytes())
     content[len(content) // 2] ^= 0xFF
     (tmp_path / sound.ARCHIVE).parent.mkdir()
     (tmp_path / sound.ARCHIVE).write_bytes(content)
