@@ -158,8 +158,7 @@ def fit(
         )
     device = choose_device(device)
     loaders, watched = _loaders_of(data, recipe, seed, device)
-    # Channels last is the layout that the convolutions of the CPU library and of newer GPUs work in.
-    model.to(device, memory_format=torch.channels_last).train()
+    model.to(device, memory_format=_layout(device)).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     train_loader = distributed.share(loaders.train, seed)
     total_steps = round(recipe.epochs * len(train_loader))
@@ -216,6 +215,15 @@ def _loaders_of(data: Mnist | Loaders, recipe: Recipe, seed: int, device: torch.
             f"got {type(data).__name__}"
         )
     return Loaders(*data), "watched"
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    """Channels last, in which the convolutions of the CPU library and of newer GPUs work, except on MPS.
+
+    There batch normalisation gave wrong gradients or an error in that layout until the summer of 2026: issue 175189 of
+    pytorch/pytorch.
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def _steps(train: DataLoader, total: int) -> Iterator[tuple[int, int, tuple[Tensor, Tensor]]]:

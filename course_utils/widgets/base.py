@@ -14,7 +14,7 @@ from traitlets import HasTraits, TraitType, Unicode
 @cache
 def static(name: str) -> str:
     """The text of a file in static/."""
-    return (files(__package__) / "static" / name).read_text(encoding="utf-8")
+    return (files("course_utils.widgets") / "static" / name).read_text(encoding="utf-8")
 
 
 def module(name: str) -> str:

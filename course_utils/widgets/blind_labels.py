@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 from traitlets import Bool, Bytes, Dict, Int, default, observe, validate
@@ -27,12 +28,12 @@ class NotFinishedError(ValueError):
     """The table was asked for before every image had an answer."""
 
 
-def check_answers(answers: Sequence, allow_unsure: bool, name: str) -> list[int | None]:
+def check_answers(answers: Sequence | np.ndarray | Tensor, allow_unsure: bool, name: str) -> list[int | None]:
     """The answers as a plain list of whole numbers 0..9, and None where `allow_unsure`; `name` is what errors say.
 
     Raises `TypeError` for what is not a sequence of whole numbers, `ValueError` for a number that is no digit.
     """
-    values = answers.tolist() if hasattr(answers, "tolist") else answers  # tensors and arrays
+    values = answers.tolist() if isinstance(answers, (np.ndarray, Tensor)) else answers
     if not isinstance(values, (list, tuple)):
         raise TypeError(f"expected {name} as a list of digits, got {answers!r:.80}")
     return [_check_answer(value, allow_unsure, f"{name}[{index}]") for index, value in enumerate(values)]
@@ -166,7 +167,7 @@ class BlindLabels(CourseWidget):
         agreed = f"Of {self.count} images you agree {' and '.join(parts)}" if parts else f"{self.count} images labelled"
         return f"{agreed}; on {agreement['unsure']} you can't tell."
 
-    def _check_count(self, answers: list[int], name: str) -> list[int]:
+    def _check_count(self, answers: list[int | None], name: str) -> list[int | None]:
         if len(answers) != len(self._images):
             raise ValueError(f"there are {len(self._images)} images, but {len(answers)} answers in {name}")
         return answers

@@ -93,7 +93,7 @@ def montage(maps: Tensor) -> Tensor:
     columns = 8 if count <= 16 else 16
     rows = -(-count // columns)  # rounded up
     bright = maps.clamp(min=0) / maps.max().clamp(min=1e-12)
-    picture = torch.full((rows * (height + 1) - 1, columns * (width + 1) - 1), 0.5)
+    picture = maps.new_full((rows * (height + 1) - 1, columns * (width + 1) - 1), 0.5)
     for index, one in enumerate(bright):
         top, left = index // columns * (height + 1), index % columns * (width + 1)
         picture[top : top + height, left : left + width] = one
@@ -130,9 +130,9 @@ class DrawDigit(CourseWidget):
             raise TypeError(f"expected a network (nn.Module), got {type(model).__name__}. DrawDigit(model) needs one")
         _run(model, torch.zeros(2, *IMAGE_SHAPE))  # a network of another kind is told here, not while one draws
         self._model = model
-        self._examples = None if examples is None else digit_images(examples, "examples")
+        self._examples = torch.empty(0, *IMAGE_SHAPE[1:]) if examples is None else digit_images(examples, "examples")
         self._answered = None
-        super().__init__(example_count=0 if examples is None else len(self._examples), **traits)
+        super().__init__(example_count=len(self._examples), **traits)
         self._answer()
 
     @default("value")

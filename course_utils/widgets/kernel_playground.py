@@ -14,7 +14,7 @@ LARGEST_KERNEL = 7
 LARGEST_IMAGE = 64  # pixels a side: more could not be told apart
 LARGEST_WEIGHT = 1000
 NINTH = 1 / 9
-SOBEL = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
+SOBEL: list[list[float]] = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
 
 PRESETS = {
     "brighter on the right than on the left (Sobel)": SOBEL,
@@ -48,7 +48,8 @@ def _small_image(value: Any) -> list[list[float]]:
 
 
 def _small_kernel(value: Any) -> list[list[float]]:
-    kernel = torch.as_tensor(value, dtype=torch.float64)
+    on_cpu = value.cpu() if isinstance(value, Tensor) else value  # first: an accelerator may have no float64
+    kernel = torch.as_tensor(on_cpu, dtype=torch.float64)
     shape = tuple(kernel.shape)
     if kernel.dim() != 2 or shape[0] != shape[1] or not 1 <= shape[0] <= LARGEST_KERNEL:
         raise ValueError(
@@ -80,7 +81,7 @@ class KernelPlayground(CourseWidget):
     position = List(Int(min=0), [0, 0], minlen=2, maxlen=2).tag(sync=True)
     presets = Dict(PRESETS).tag(sync=True)
 
-    def __init__(self, image: Tensor, kernel: Tensor = SOBEL, **traits: Any):
+    def __init__(self, image: Tensor, kernel: Tensor | list[list[float]] = SOBEL, **traits: Any):
         super().__init__(image=image, kernel=kernel, **traits)
         if "position" not in traits:
             self.position = [size // 2 for size in self.output_size]
@@ -88,8 +89,9 @@ class KernelPlayground(CourseWidget):
     @property
     def output_size(self) -> tuple[int, int]:
         """Height and width of `output`, in pixels; `ValueError` where the kernel is larger than the padded image."""
-        height, width = len(self.image), len(self.image[0])
-        return tuple(conv_output_size(size, len(self.kernel), self.stride, self.padding) for size in (height, width))
+        sizes = len(self.image), len(self.image[0])
+        height, width = (conv_output_size(size, len(self.kernel), self.stride, self.padding) for size in sizes)
+        return height, width
 
     @property
     def output(self) -> Tensor:

@@ -99,26 +99,27 @@ def mnist_way(picture: Tensor) -> Tensor:
     read off the images.
     """
     if not picture.any():
-        return torch.zeros(SIZE, SIZE)
+        return torch.zeros(SIZE, SIZE, device=picture.device)
     rows, columns = (picture.any(dim=axis).nonzero().squeeze(1) for axis in (1, 0))
     ink = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = (max(1, round(BOX * side / max(ink.shape))) for side in ink.shape)
     small = _resize(ink, height, width)
     top, left = (_place(small.sum(dim=axis)) for axis in (1, 0))
-    image = torch.zeros(SIZE, SIZE)
+    image = torch.zeros(SIZE, SIZE, device=picture.device)
     image[top : top + height, left : left + width] = small
     return image
 
 
 def _place(mass: Tensor) -> int:
     """Where rows (or columns) of this mass (n,) start, for their centre to lie on the image's."""
-    centre = (mass * torch.arange(len(mass))).sum() / mass.sum()
+    centre = (mass * torch.arange(len(mass), device=mass.device)).sum() / mass.sum()
     return min(max(0, CENTRE - math.floor(centre + 0.5)), SIZE - len(mass))
 
 
 def _resize(picture: Tensor, height: int, width: int) -> Tensor:
     """Each pixel is the mean of the area that it covers, pixels in part too: (H, W) to (height, width)."""
-    rows, columns = (_shares(before, after) for before, after in zip(picture.shape, (height, width), strict=True))
+    sizes = zip(picture.shape, (height, width), strict=True)
+    rows, columns = (_shares(before, after).to(picture.device) for before, after in sizes)
     return rows @ picture @ columns.T
 
 
