@@ -1,8 +1,8 @@
-"""MNIST on board: verified, unpacked once, split, and served in whole batches."""
+"""MNIST on board: verified, split, and served in whole batches."""
 
 import gzip
+import hashlib
 import os
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,16 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from filelock import FileLock
-from platformdirs import user_cache_path
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler, Subset
 from torchvision import datasets
-from torchvision.datasets.utils import calculate_md5
 
 from course_utils import repository
 
 RAW = Path("MNIST", "raw")  # where torchvision looks below a root
+CHECKSUMS = dict(datasets.MNIST.resources)  # MD5 of the four archives as published, by file name
 
 VALIDATION_EVERY = 12  # 60,000 / 12 = 5,000 images
 SPLIT_SEED = 2017  # the tutorial's year; fixed, so that every learner validates on the same images
@@ -27,22 +25,39 @@ SPLIT_SEED = 2017  # the tutorial's year; fixed, so that every learner validates
 # took twice the time; and memory stays flat.
 EVALUATION_CHUNK = 100
 
-# Checksums of the unpacked files. Those of the archives come with torchvision.
-UNPACKED_MD5 = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
-
 
 class DataError(RuntimeError):
-    """Files in data/ are missing, damaged or can't be unpacked; the message says which and what to do."""
+    """A file in data/ is missing, damaged or can't be read; the message says which and what to do."""
 
 
 def data_root() -> Path:
     """The repository's data folder. Raises `FileNotFoundError` where there is no repository."""
     return repository.root() / "data"
+
+
+def read_shipped(path: Path) -> bytes:
+    """What a file of the repository's data folder holds. Raises `DataError` if it is missing or can't be read."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(
+            f"{path} is missing. The course ships it and downloads nothing.\n{restored_by_git(path)}"
+        ) from error
+    except PermissionError as error:
+        raise DataError(
+            f"you may not read {path}. Whoever owns it can let everybody read the course's folder "
+            "(chmod -R a+rX FOLDER); or make a clone of the course's repository that is your own."
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error}.\n{restored_by_git(path)}") from error
+
+
+def restored_by_git(path: Path) -> str:
+    """What to do about a file of the data folder that is missing or damaged."""
+    return (
+        "In the course's repository `git checkout -- data` brings it back; "
+        f"elsewhere, copy {path.name} from the repository's data folder."
+    )
 
 
 class ImageSet(Dataset):
@@ -94,19 +109,40 @@ class Mnist:
 def load_mnist(root: str | os.PathLike | None = None) -> Mnist:
     """Load MNIST from the archives in `root`/MNIST/raw (the repository's data folder if `root` is None).
 
-    The first call unpacks them there, or in the user's cache folder where that is read-only. Nothing is
-    downloaded. Raises `DataError` for a missing or altered file.
+    They are read as they are: nothing is unpacked beside them, written or downloaded. Raises `DataError` for a file
+    that is missing, altered or can't be read.
     """
-    place = unpacked_root(root)
-    full_train = datasets.MNIST(place, train=True)
-    test = datasets.MNIST(place, train=False)
-    validation_index, train_index = _stratified_split(full_train.targets)
+    raw = (data_root() if root is None else Path(root)) / RAW
+    pixels, labels = _idx(raw / "train-images-idx3-ubyte.gz"), _idx(raw / "train-labels-idx1-ubyte.gz").long()
+    validation_index, train_index = _stratified_split(labels)
     return Mnist(
-        train=ImageSet(full_train.data[train_index], full_train.targets[train_index]),
-        validation=ImageSet(full_train.data[validation_index], full_train.targets[validation_index]),
-        test=ImageSet(test.data, test.targets),
-        full_train=ImageSet(full_train.data, full_train.targets),
+        train=ImageSet(pixels[train_index], labels[train_index]),
+        validation=ImageSet(pixels[validation_index], labels[validation_index]),
+        test=ImageSet(_idx(raw / "t10k-images-idx3-ubyte.gz"), _idx(raw / "t10k-labels-idx1-ubyte.gz").long()),
+        full_train=ImageSet(pixels, labels),
     )
+
+
+def _idx(archive: Path) -> Tensor:
+    """The array in an IDX file packed with gzip, uint8, in the shape that its header gives (see data/README.md)."""
+    content = gzip.decompress(_verified(archive))
+    dimensions = content[3]
+    shape = np.frombuffer(content, ">i4", dimensions, offset=4)
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
+    return torch.from_numpy(values.reshape(shape).copy())  # a copy, since `content` can't be written to
+
+
+def _verified(archive: Path) -> bytes:
+    """The bytes of one of MNIST's archives, if they are the published ones."""
+    packed = read_shipped(archive)
+    found, expected = hashlib.md5(packed, usedforsecurity=False).hexdigest(), CHECKSUMS[archive.name]
+    if found != expected:
+        raise DataError(
+            f"{archive} is damaged: it is not the file that MNIST's authors published.\n"
+            f"  md5 found:    {found} ({len(packed):,} bytes)\n"
+            f"  md5 expected: {expected}\n{restored_by_git(archive)}"
+        )
+    return packed
 
 
 def _stratified_split(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -116,76 +152,6 @@ def _stratified_split(labels: Tensor) -> tuple[Tensor, Tensor]:
     chosen = torch.zeros(len(labels), dtype=torch.bool)
     chosen[by_class[::VALIDATION_EVERY]] = True
     return chosen.nonzero().squeeze(1), (~chosen).nonzero().squeeze(1)
-
-
-def unpacked_root(root: str | os.PathLike | None = None) -> Path:
-    """The root, `root` or the user's cache folder, in which torchvision finds the unpacked files."""
-    root = data_root() if root is None else Path(root)
-    _verify_archives(root / RAW)
-    if not _not_unpacked(root / RAW):
-        return root
-    missing = [f"{name}.gz" for name in UNPACKED_MD5 if not (root / RAW / f"{name}.gz").exists()]
-    if missing:
-        raise DataError(
-            f"MNIST is not complete in {root / RAW}: missing {', '.join(missing)}.\n"
-            "The course ships the four files and downloads nothing. In its repository `git checkout -- data` "
-            "brings them back; elsewhere, copy them from the repository's data/MNIST/raw."
-        )
-    cache = user_cache_path("course_utils")
-    if not _not_unpacked(cache / RAW):
-        return cache
-    place = cache if _is_read_only(root / RAW) else root
-    try:
-        _unpack(root / RAW, place / RAW)
-    except OSError as error:
-        raise DataError(
-            f"MNIST could not be unpacked into {place / RAW}: {error}.\n"
-            "It needs 55 MB in a folder you may write to. Free some space there, or name another root: "
-            "copy data/MNIST/raw to FOLDER/MNIST/raw and call load_mnist(FOLDER)."
-        ) from error
-    return place
-
-
-def _verify_archives(raw: Path) -> None:
-    """Raise `DataError` for the first archive in `raw` that is not the published one. A missing one passes."""
-    for name, expected in datasets.MNIST.resources:
-        archive = raw / name
-        if archive.exists() and (found := calculate_md5(archive)) != expected:
-            raise DataError(
-                f"{archive} is damaged: it is not the file that MNIST's authors published.\n"
-                f"  md5 found:    {found} ({archive.stat().st_size:,} bytes)\n"
-                f"  md5 expected: {expected}\n"
-                "Nothing was unpacked from it. In the course's repository `git checkout -- data` brings the right "
-                "file back; elsewhere, copy it from the repository's data/MNIST/raw."
-            )
-
-
-def _not_unpacked(raw: Path) -> list[str]:
-    """Names of the unpacked files that are not in `raw`, or are there but damaged."""
-    return [
-        name
-        for name, expected in UNPACKED_MD5.items()
-        if not (raw / name).exists() or calculate_md5(raw / name) != expected
-    ]
-
-
-def _is_read_only(folder: Path) -> bool:
-    # The mode bits as well: for root, os.access says that everything may be written.
-    return not os.access(folder, os.W_OK) or not folder.stat().st_mode & 0o222
-
-
-def _unpack(archives: Path, target: Path) -> None:
-    """Unpack the four archives into `target`. Safe with several processes at once, and when it is cut short."""
-    target.mkdir(parents=True, exist_ok=True)
-    with FileLock(target / ".unpack.lock"):
-        for name in _not_unpacked(target):  # asked again inside the lock: another process may have done it
-            part = target / f"{name}.part"
-            try:
-                with gzip.open(archives / f"{name}.gz") as source, open(part, "wb") as sink:
-                    shutil.copyfileobj(source, sink)
-                os.replace(part, target / name)  # atomic: a reader sees the whole file or none
-            finally:
-                part.unlink(missing_ok=True)
 
 
 def on_device(images: ImageSet | Subset, device: torch.device) -> ImageSet | Subset:

@@ -1,5 +1,6 @@
 """Spoken digits: recordings read from WAV files, brought to one rate and one length."""
 
+import io
 import os
 import re
 import warnings
@@ -15,7 +16,7 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 from torch.utils.data import TensorDataset
 
-from course_utils.data import DataError, data_root
+from course_utils.data import DataError, data_root, read_shipped, restored_by_git
 
 RATE = 8000  # samples a second, as on the telephone and in the Free Spoken Digit Dataset
 LENGTH = 8000  # samples that every wave is brought to: one second
@@ -51,17 +52,18 @@ def load_spoken_digits(root: str | os.PathLike | None = None) -> SpokenDigits:
     Raises `DataError` if the archive is missing or damaged.
     """
     path = (data_root() if root is None else Path(root)) / ARCHIVE
+    content = read_shipped(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [Path(name) for name in archive.namelist()]
             parts = [
                 _recordings((name.name, archive.open(name.as_posix())) for name in names if name.parent.name == split)
                 for split in SPLITS
             ]
-    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise DataError(f"{path} can't be read ({error}); `git checkout -- data` restores it") from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise DataError(f"{path} is damaged: {error}.\n{restored_by_git(path)}") from error
     if not all(parts) or any(part.skipped for part in parts):
-        raise DataError(f"{path} is not whole; `git checkout -- data` restores it")
+        raise DataError(f"{path} is damaged: recordings are missing.\n{restored_by_git(path)}")
     return SpokenDigits(*parts)
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from course_utils import evaluate, fit, load_mnist
-from course_utils.data import Mnist, unpacked_root
+from course_utils.data import Mnist, data_root
 from course_utils.models import DeepCNN
 from course_utils.training import BEST, QUICK, Recipe, settings_of
 from experiments import _reference_script as reference_script
@@ -51,10 +51,9 @@ SETTINGS = {
 def run() -> dict[str, list[dict]]:
     """For each candidate and seed: validation accuracy and seconds, for `best` also as part of the script's time."""
     mnist = load_mnist()
-    root = unpacked_root()
     results = {"best": [], "quick": []}
     for seed in tqdm(SETTINGS["best_seeds"], desc="seeds of best"):  # interleaved: a slow minute hits all alike
-        _, reference = reference_script.train(root, seed)
+        _, reference = reference_script.train(data_root(), seed)
         for recipe in BEST_CANDIDATES:
             result = _run(recipe, seed, mnist)
             results["best"].append({**result, "ratio": result["seconds"] / sum(reference.values())})

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from course_utils import count_parameters, evaluate, fit, load_mnist
-from course_utils.data import Mnist, unpacked_root
+from course_utils.data import Mnist, data_root
 from course_utils.training import RECIPES, REFERENCE, History, Recipe, settings_of
 from experiments import _reference_script as reference_script
 from experiments._peak import peak_mb
@@ -46,7 +46,7 @@ def run_here(name: str, seed: int) -> dict:
     `matrix_flop_per_second` is the speed at which this process then multiplies two large float32 matrices.
     """
     if name == REFERENCE:
-        model, parts = reference_script.train(unpacked_root(), seed)
+        model, parts = reference_script.train(data_root(), seed)
         seconds = sum(parts.values())
         images = reference_script.EPOCHS * 60_000, reference_script.LOGS * 2000
     else:

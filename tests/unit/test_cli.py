@@ -198,7 +198,6 @@ def test_bad_values_get_one_line(case, capsys, monkeypatch, tmp_path):
         raise AssertionError("trained all the same")
 
     monkeypatch.setattr(__main__, "fit", no_training)
-    monkeypatch.setattr("course_utils.data.user_cache_path", lambda name: tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     Path("text.pt").write_text("a text", encoding="utf-8")
     arguments, said = BAD[case]

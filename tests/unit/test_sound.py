@@ -173,7 +173,7 @@ def test_damaged_or_missing_archive(tmp_path):
         load_spoken_digits(tmp_path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("train/7_voice_0.wav", b"no sound")
-    with pytest.raises(DataError, match="not whole"):
+    with pytest.raises(DataError, match="recordings are missing"):
         load_spoken_digits(tmp_path)
 
 

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
-from course_utils.data import load_mnist, make_loaders, unpacked_root
+from course_utils.data import data_root, load_mnist, make_loaders
 
 BATCH_SIZE = 50
 
@@ -23,7 +23,7 @@ def measure(rounds: int = 2, course_passes: int = 3) -> dict:
     use too slows both.
     """
     mnist = load_mnist()
-    images = datasets.MNIST(unpacked_root(), transform=ToTensor())
+    images = datasets.MNIST(data_root(), download=True, transform=ToTensor())
     original = DataLoader(images, batch_size=BATCH_SIZE, shuffle=True)
     course = make_loaders(mnist.full_train, mnist.test, BATCH_SIZE).train
 
