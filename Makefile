@@ -1,69 +1,61 @@
 # make lab        set up, then open JupyterLab on the first notebook
-# make test       set up, then run every test: units, notebook checks, pytest --nbval
+# make check      a minute: style, types, unit tests, the form of the notebooks
+# make test       everything: that, all notebooks, and the course in a browser
 # make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
 # make evidence   repeat the experiments that are too long for a notebook (about four hours)
 # make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
+# make lock       pin what Binder installs to what was tested here
 #
-# TORCH=cpu       install PyTorch without CUDA (Linux without a GPU: 200 MB instead of several GB)
-# PYTHON=python3.12   build .venv with that Python
+# PYTHON=python3.12   make .venv with that Python
+# TORCH=cpu           another build of PyTorch than the one for this machine: a --torch-backend of uv's, or pip
 
 PYTHON ?= python3
-BIN    := .venv/bin
+# By this path and as modules: it works from any folder, with spaces in its name too, and after the folder has moved.
+RUN    := .venv/bin/python -m
 # In a container one is often root, and JupyterLab refuses root unless told.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# Two tests at a time, a file of them always in one process: a notebook is one kernel.
+PYTEST := $(RUN) pytest --numprocesses=2 --dist=loadfile
+export TORCH
+# The course runs from .venv, whatever else these may name.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 
-ifeq ($(TORCH),cpu)
-INSTALL := $(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip install --python $(BIN)/python --torch-backend=cpu
-else ifeq ($(TORCH),)
-INSTALL := $(BIN)/python -m pip install
-else
-$(error TORCH=$(TORCH) is not known. Use TORCH=cpu, or leave it out)
-endif
-
-.PHONY: lab test notebooks evidence bench bench-course clean
+.PHONY: lab check test notebooks evidence bench bench-course lock clean for-learners for-tests
 .DELETE_ON_ERROR:
 
-lab: .venv/learner-ready
+lab: for-learners
 	@echo "Opening JupyterLab on notebooks/00_start_here.ipynb (stop it with Ctrl-C)"
-	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+	$(RUN) jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
 
-test: .venv/test-ready
-	@echo "Running unit tests, notebook checks and all notebooks (some minutes)"
-	$(BIN)/pytest
+check: for-tests
+	$(PYTEST) -m "not slow and not browser and not network" tests
 
-notebooks: .venv/test-ready
-	$(BIN)/python -m tools.run_notebooks
-	$(BIN)/python -m tools.ledger
+test: for-tests
+	$(PYTEST)
 
-evidence: .venv/test-ready
-	$(BIN)/python -m experiments
+notebooks: for-tests
+	$(RUN) tools.run_notebooks
+	$(RUN) tools.ledger
 
-bench: .venv/test-ready
-	$(BIN)/python -m tools.bench.loader
-	$(BIN)/python -m tools.bench.drawing
-	$(BIN)/python -m tools.bench.side_by_side
+evidence: for-tests
+	$(RUN) experiments
 
-bench-course: .venv/test-ready
-	$(BIN)/python -m tools.bench.course
+bench: for-tests
+	$(RUN) tools.bench.loader
+	$(RUN) tools.bench.drawing
+	$(RUN) tools.bench.side_by_side
+
+bench-course: for-tests
+	$(RUN) tools.bench.course
+
+lock: for-tests
+	$(RUN) tools.lock
 
 clean:
 	rm -rf .venv
 
-# The two stamps below are newer than the files they depend on: the second call installs nothing.
-.venv/learner-ready: requirements.txt pyproject.toml | .venv/bin/python
-	@echo "Installing what the notebooks need into .venv (the first time takes some minutes)"
-	$(INSTALL) -r requirements.txt
-	@touch $@
-
-.venv/test-ready: .venv/learner-ready
-	@echo "Installing what the tests need into .venv"
-	$(INSTALL) -e '.[test]'
-	@touch $@
-
-.venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "This course needs Python 3.11 or newer; $(PYTHON) is not. Name another: make PYTHON=python3.12 lab"; exit 1; }
-	@echo "Creating .venv with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
-	  echo "Python could not make .venv. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+for-learners for-tests:
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "There is no $(PYTHON). The course needs Python 3.11 or newer: make PYTHON=python3.12 lab"; exit 1; }
+	@"$(PYTHON)" -m tools.environment $(if $(filter for-tests,$@),test,learner)

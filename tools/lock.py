@@ -1,7 +1,7 @@
 """Pin what Binder installs to what this environment has, and was tested with: python -m tools.lock (or `make lock`).
 
-What is pinned is what pyproject.toml asks for, with all that these packages need. PyTorch's pins are a file of their own,
-since postBuild installs its CPU build; what only its CUDA build needs is in neither file.
+What is pinned is what pyproject.toml asks for, with all that these packages need. PyTorch's pins are a file of their
+own, since postBuild installs its CPU build; what only its CUDA build needs is in neither file.
 """
 
 import re
