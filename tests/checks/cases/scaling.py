@@ -1,0 +1,66 @@
+"""Answers to the exercises of notebook 08."""
+
+import torch
+
+
+def weighted(gradients, counts):
+    return sum(count / sum(counts) * gradient for count, gradient in zip(counts, gradients, strict=True))
+
+
+def by_matrix(gradients, counts):
+    shares = torch.tensor(counts, dtype=torch.float32)
+    return (shares / shares.sum()) @ torch.stack(gradients)
+
+
+def speedup(compute, share, processes):
+    return compute / (compute / processes + share * (processes > 1))
+
+
+RIGHT = {
+    "whole_gradient": {"weighted": weighted, "matrix": by_matrix},
+    "gradient_bytes": {"int": 115_752, "float": 4 * 28_938.0},
+    "speedup": {
+        "formula": speedup,
+        "by cases": lambda c, s, p: torch.tensor(1.0 if p == 1 else c * p / (c + s * p)).double(),
+    },
+}
+
+
+def one_number_off(gradients, counts):
+    result = weighted(gradients, counts)
+    result[-1] += 0.001
+    return result
+
+
+def plain_where_a_part_is_empty(gradients, counts):
+    return weighted(gradients, counts) if all(counts) else sum(gradients) / len(gradients)
+
+
+WRONG = {
+    "whole_gradient": {
+        "plain mean": (lambda gradients, counts: torch.stack(gradients).mean(0), "more say"),
+        "sum": (lambda gradients, counts: sum(gradients), "sum of the parts' gradients"),
+        "sum over images": (lambda gradients, counts: weighted(gradients, counts) * sum(counts), "Divide by how many"),
+        "by parts": (lambda g, c: weighted(g, c) * sum(c) / len(c), "not by the number of parts"),
+        "one number off": (one_number_off, "another vector"),
+        "wrong for an empty part": (plain_where_a_part_is_empty, "10, 0, 6"),
+        "a number": (lambda gradients, counts: 0.5, "a tensor should come back"),
+        "a row": (lambda gradients, counts: weighted(gradients, counts)[None], "the shape should be (5,)"),
+    },
+    "gradient_bytes": {
+        "numbers": (28_938, "how many numbers"),
+        "bits": (32 * 28_938, "in bits"),
+        "float64": (8 * 28_938, "float64"),
+        "batch": (64 * 115_752, "doesn't depend on how many images"),
+        "another": (115_753, "28,938"),
+    },
+    "speedup": {
+        "shares alone": (lambda c, s, p: c / (c / p + s), "alone, there is nobody"),
+        "the time": (lambda c, s, p: c / p + s, "that is the time"),
+        "upside down": (lambda c, s, p: (c / p + s) / c, "upside down"),
+        "sharing left out": (lambda c, s, p: p, "leaves the sharing out"),
+        "sharing divided": (lambda c, s, p: p * c / (c + s), "the sharing is not"),
+        "a little off": (lambda c, s, p: speedup(c, s, p) + 0.001, "it should be 1.429, not 1.43"),
+        "never below 1": (lambda c, s, p: max(1, speedup(c, s, p)), "it should be 0.2857, not 1"),
+    },
+}

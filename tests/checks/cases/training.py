@@ -1,0 +1,147 @@
+"""Answers to the exercises of notebook 05."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def accuracy_by_loop(logits, labels):
+    return sum(int(row.argmax()) == int(label) for row, label in zip(logits, labels, strict=True)) / len(labels)
+
+
+def step_as_in_the_tutorial(model, images, labels, optimizer):
+    loss = nn.CrossEntropyLoss()(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def step_clearing_afterwards(model, images, labels, optimizer):
+    loss = F.nll_loss(F.log_softmax(model(images), dim=1), labels)
+    loss.backward()
+    optimizer.step()
+    model.zero_grad(set_to_none=False)
+    return loss.item()
+
+
+RIGHT = {
+    "accuracy": {
+        "mean": lambda logits, labels: (logits.argmax(dim=1) == labels).float().mean(),
+        "as in the tutorial": lambda logits, labels: (
+            float((torch.max(logits, 1)[1].data.numpy() == labels.data.numpy()).astype(int).sum()) / labels.size(0)
+        ),
+        "numpy": lambda logits, labels: np.mean(logits.numpy().argmax(1) == labels.numpy()),
+        "of the softmax": lambda logits, labels: (logits.softmax(1).argmax(1) == labels).sum() / len(labels),
+        "loop": accuracy_by_loop,
+    },
+    "training_step": {"as in the tutorial": step_as_in_the_tutorial, "clearing afterwards": step_clearing_afterwards},
+    "best_epoch": {
+        "index": lambda accuracies: accuracies.index(max(accuracies)) + 1,
+        "max with key": lambda accuracies: max(range(1, len(accuracies) + 1), key=lambda epoch: accuracies[epoch - 1]),
+        "numpy": lambda accuracies: np.argmax(accuracies) + 1,
+        "torch": lambda accuracies: torch.tensor(accuracies).argmax() + 1,
+        "sorted": lambda accuracies: accuracies.index(sorted(accuracies)[-1]) + 1,
+    },
+}
+
+
+def small_batch_wrong(logits, labels):
+    """squeeze() drops the batch axis of a batch of one."""
+    rows = logits.squeeze()
+    return 0.0 if rows.dim() == 1 else (rows.argmax(1) == labels).float().mean()
+
+
+def wrong_axis_where_it_fits(logits, labels):
+    axis = 0 if logits.shape[0] == logits.shape[1] else 1
+    return (logits.argmax(axis) == labels).float().mean()
+
+
+def step(order="clear backward step", loss_of=F.cross_entropy, after=False, result=lambda loss: loss):
+    """A training step with its parts in this order, this loss, and the loss perhaps measured after the update."""
+
+    def training_step(model, images, labels, optimizer):
+        loss = loss_of(model(images), labels)
+        backward = lambda: loss.backward(retain_graph=True)  # noqa: E731
+        actions = {"clear": optimizer.zero_grad, "backward": backward, "step": optimizer.step}
+        for action in order.split():
+            actions[action]()
+        return result(loss_of(model(images), labels) if after else loss)
+
+    return training_step
+
+
+def step_with_its_own_optimizer(model, images, labels, optimizer):
+    return step()(model, images, labels, torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+def step_off_in_one_weight(model, images, labels, optimizer):
+    loss = step()(model, images, labels, optimizer)
+    with torch.no_grad():
+        next(model.parameters())[0, 0] += 0.001
+    return loss
+
+
+def step_with_a_stale_loss(model, images, labels, optimizer, losses=[]):  # noqa: B006
+    """Right twice; the third time the loss returned is the last one's."""
+    losses.append(step()(model, images, labels, optimizer).item())
+    return losses[-2] if len(losses) == 3 else losses[-1]
+
+
+def before_the_first_fall(accuracies):
+    falls = (epoch for epoch in range(1, len(accuracies)) if accuracies[epoch] <= accuracies[epoch - 1])
+    return next(falls, len(accuracies) + 1)
+
+
+WRONG = {
+    "accuracy": {
+        "count": (lambda logits, labels: (logits.argmax(1) == labels).sum(), "Divide by the number of images"),
+        "percent": (lambda *arguments: 100 * accuracy_by_loop(*arguments), "in percent"),
+        "share of wrong answers": (lambda *arguments: 1 - accuracy_by_loop(*arguments), "share of wrong"),
+        "wrong axis where it fits": (wrong_axis_where_it_fits, "with logits of shape (10, 10)"),
+        "smallest logit": (lambda z, labels: (z.argmin(1) == labels).float().mean(), "the largest in its row"),
+        "batch of one": (small_batch_wrong, "with logits of shape (1, 3)"),
+        "always by 10": (lambda z, labels: (z.argmax(1) == labels).sum() / 10, "with logits of shape (8, 10)"),
+        "rounded": (lambda *arguments: round(accuracy_by_loop(*arguments), 2), "with logits of shape"),
+        "one left out": (lambda z, labels: accuracy_by_loop(z[1:], labels[1:]), "with logits of shape"),
+        "mask": (lambda z, labels: z.argmax(1) == labels, "one number, and this is a tensor of shape (8,)"),
+        "nan": (lambda logits, labels: math.nan, "the largest in its row"),
+    },
+    "training_step": {
+        "no update": (step("clear backward"), "the weights did not move"),
+        "cleared before the update": (step("backward clear step"), "the weights did not move"),
+        "never cleared": (step("backward step"), "Gradients add up until zero_grad"),
+        "backward twice": (step("clear backward backward step"), "not by this batch's gradient"),
+        "two updates": (step("clear backward step step"), "not by this batch's gradient"),
+        "loss after the update": (step(after=True), "before the update"),
+        "sum over the batch": (step(loss_of=lambda z, y: F.cross_entropy(z, y, reduction="sum")), "averaged over"),
+        "softmax before the loss": (step(loss_of=lambda z, y: F.cross_entropy(z.softmax(1), y)), "logits as they are"),
+        "its own optimizer": (step_with_its_own_optimizer, "not by this batch's gradient"),
+        "one weight off": (step_off_in_one_weight, "not by this batch's gradient"),
+        "stale loss at the third step": (step_with_a_stale_loss, "the loss of step 3 of three should be"),
+        "nan": (step(result=lambda loss: math.nan), "not nan"),
+        "losses not averaged": (step(result=lambda loss: loss.repeat(5)), "one number, and this is a tensor of shape"),
+        "nothing returned": (step(result=lambda loss: None), "returns None"),
+    },
+    "best_epoch": {
+        "counted from 0": (lambda accuracies: accuracies.index(max(accuracies)), "Python counts from 0"),
+        "the accuracy": (max, "Which epoch had it?"),
+        "the last": (len, "the best epoch is number 2, not 4"),
+        "the worst": (lambda accuracies: accuracies.index(min(accuracies)) + 1, "the best epoch is number 3, not 1"),
+        "last of equals": (
+            lambda accuracies: len(accuracies) - accuracies[::-1].index(max(accuracies)),
+            "the first of them cost less",
+        ),
+        "before the first fall": (before_the_first_fall, "the best epoch is number 3, not 4"),
+        "fails for one epoch": (
+            lambda accuracies: accuracies.index(max(accuracies)) + 1 if accuracies[1] else 1,
+            "with [0.9] your function stopped with IndexError",
+        ),
+        "between two epochs": (lambda accuracies: accuracies.index(max(accuracies)) + 1.5, "not 3.5"),
+        "text": (lambda accuracies: "3", "the epoch should be one number"),
+        "nan": (lambda accuracies: math.nan, "not nan"),
+    },
+}
