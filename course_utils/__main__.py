@@ -11,20 +11,13 @@ import torch
 from tqdm import tqdm
 
 from course_utils import distributed
+from course_utils.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from course_utils.data import DataError, Mnist, load_mnist
 from course_utils.distributed import ProcessCountError, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
-from course_utils.training import (
-    RECIPES,
-    CheckpointError,
-    TrainingDiverged,
-    choose_device,
-    evaluate,
-    fit,
-    load_checkpoint,
-    save_checkpoint,
-)
+from course_utils.recipes import EXPERIMENTS
+from course_utils.training import TrainingDiverged, choose_device, evaluate, fit
 
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
 
@@ -71,7 +64,7 @@ def _parser() -> OneLineParser:
         epilog="Example: python -m course_utils train --recipe original --seed 1 --json out.json --save cnn.pt. "
         "In two processes: torchrun --nproc-per-node 2 -m course_utils train --recipe modern",
     )
-    train.add_argument("--recipe", choices=RECIPES, default="original", help="how to train (default: %(default)s)")
+    train.add_argument("--recipe", choices=EXPERIMENTS, default="original", help="how to train (default: %(default)s)")
     train.add_argument("--epochs", type=_positive, help="passes over the training images (default: the recipe's)")
     train.add_argument("--seed", type=_seed, default=1, help="fixes weights, batches and shifts (default: %(default)s)")
     train.add_argument("--json", type=_output_file, metavar="FILE", help="write the result and the history here")
@@ -128,15 +121,24 @@ def _output_file(text: str) -> Path:
 
 
 def _train(options: argparse.Namespace) -> int:
-    recipe = RECIPES[options.recipe]
-    if options.epochs:
-        recipe = replace(recipe, epochs=options.epochs)
+    experiment = EXPERIMENTS[options.recipe]
+    recipe = replace(experiment.recipe, epochs=options.epochs or experiment.recipe.epochs)
     mnist = load_mnist(options.data)
     torch.manual_seed(options.seed)
-    model = recipe.model()
+    model = experiment.model()
     log = tqdm.write if distributed.rank() == 0 else None  # prints above the progress bar
     with distributed.process_group(choose_device(options.device)) as device:
-        history = fit(model, mnist, recipe, seed=options.seed, device=device, log=log, resume=options.resume)
+        history = fit(
+            model,
+            experiment.train_set(mnist),
+            recipe,
+            watch=experiment.watched(mnist),
+            look_every=experiment.look_every,
+            seed=options.seed,
+            device=device,
+            log=log,
+            resume=options.resume,
+        )
     if distributed.rank() > 0:
         return 0
     result = {

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from course_utils.training import REFERENCE
+from course_utils.recipes import REFERENCE
 
 
 def summary(runs: list[dict]) -> dict[str, dict]:

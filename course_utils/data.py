@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -154,28 +153,22 @@ def _stratified_split(labels: Tensor) -> tuple[Tensor, Tensor]:
     return chosen.nonzero().squeeze(1), (~chosen).nonzero().squeeze(1)
 
 
-def on_device(images: ImageSet | Subset, device: torch.device) -> ImageSet | Subset:
-    """One of the sets in `Mnist`, kept on `device`."""
-    if isinstance(images, Subset):
-        return Subset(images.dataset.to(device), images.indices)
-    return images.to(device)
+def on_device(dataset: Dataset, device: torch.device) -> Dataset:
+    """An `ImageSet`, or a `Subset` of one, kept on `device`; any other dataset as it is."""
+    if isinstance(dataset, ImageSet):
+        return dataset.to(device)
+    if isinstance(dataset, Subset):
+        return Subset(on_device(dataset.dataset, device), dataset.indices)
+    return dataset
 
 
-class Loaders(NamedTuple):
-    """What `fit` trains on and what it watches, in batches."""
+def in_batches(dataset: Dataset, batch_size: int, seed: int = 1) -> DataLoader:
+    """Shuffled batches, each taken whole by a list of indices; the same `seed` gives the same order.
 
-    train: DataLoader
-    watched: DataLoader
-
-
-def make_loaders(train: Dataset, watched: Dataset, batch_size: int, seed: int = 1) -> Loaders:
-    """Shuffled batches of `train` and ordered chunks of `watched`, both taken whole by a list of indices.
-
-    The datasets must take a list of indices, as `ImageSet`, torch's `TensorDataset` and a `Subset` of either do.
-    The same `seed` gives the same order of batches.
+    The dataset must take a list of indices, as `ImageSet`, torch's `TensorDataset` and a `Subset` of either do.
     """
     generator = torch.Generator().manual_seed(seed)
-    return Loaders(_batched(train, RandomSampler(train, generator=generator), batch_size), in_chunks(watched))
+    return _batched(dataset, RandomSampler(dataset, generator=generator), batch_size)
 
 
 def in_chunks(dataset: Dataset) -> DataLoader:

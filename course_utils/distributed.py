@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -103,14 +104,14 @@ def share(train: DataLoader, seed: int) -> DataLoader:
     """The loader of this process, for its share of each batch of `train`; alone, `train` itself.
 
     `DistributedSampler` deals one shuffled list of images out in turn, so that the shares of all processes together are
-    the batch that one process would take: in the first epoch the very same as `make_loaders` with that seed, later on
+    the batch that one process would take: in the first epoch the very same as `in_batches` with that seed, later on
     as random. A list that can't be dealt evenly is filled up with its first images. Raises `ProcessCountError` for a
-    batch that can't be split evenly, `TypeError` for a loader that is not from `make_loaders`.
+    batch that can't be split evenly, `TypeError` for a loader that is not from `in_batches`.
     """
     if processes() == 1:
         return train
     if not isinstance(train.sampler, BatchSampler):
-        raise TypeError("with several processes, fit needs the loaders that make_loaders() makes")
+        raise TypeError("with several processes, a loader is needed that in_batches() made")
     whole = train.sampler.batch_size
     if whole % processes():
         counts = [count for count in range(1, whole + 1) if whole % count == 0]
@@ -185,6 +186,26 @@ class _Sum(torch.autograd.Function):
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total
+
+
+def from_first(make: Callable[[], Any]) -> Any:
+    """What `make` returns in process 0, in every process; an error that it raises there ends all of them.
+
+    Alone, just `make()`. A tensor must be on the CPU.
+    """
+    if processes() == 1:
+        return make()
+    made: list = [None, None]
+    if rank() == 0:
+        try:
+            made[0] = make()
+        except Exception as error:
+            error.__cause__ = None  # which may not survive the way
+            made[1] = error
+    dist.broadcast_object_list(made, src=0)
+    if made[1] is not None:
+        raise made[1]
+    return made[0]
 
 
 def mean(value: float) -> float:

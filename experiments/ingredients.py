@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import MODERN, ORIGINAL, ModernCNN, count_parameters, evaluate, fit, load_mnist
-from course_utils.training import settings_of
+from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, count_parameters, evaluate, load_mnist
+from course_utils.recipes import Experiment
+from experiments._common import run_once
 
 
 def without_batch_norm() -> ModernCNN:
@@ -21,19 +21,21 @@ def without_batch_norm() -> ModernCNN:
     return model
 
 
-# Each step keeps what the steps before it changed. Watching seldom saves a fifth of the time and changes no weight.
-BASE = replace(
-    ORIGINAL, name="tutorial's recipe, on 55,000 images", train_on="train", watch="validation", log_every=1000
-)
+# Each step keeps what the steps before it changed.
+BASE = replace(ORIGINAL, name="tutorial's recipe, on 55,000 images")
 SCHEDULE = replace(BASE, name="+ one-cycle learning rate", schedule="one-cycle", learning_rate=3e-3)
-LAYERS = replace(SCHEDULE, name="+ three 3x3 layers for two 5x5", model=without_batch_norm)
-NORM = replace(LAYERS, name="+ batch normalisation, batches of 64", model=ModernCNN, batch_size=64, learning_rate=2e-2)
+LAYERS = replace(SCHEDULE, name="+ three 3x3 layers for two 5x5")
+NORM = replace(LAYERS, name="+ batch normalisation, batches of 64", batch_size=64, learning_rate=2e-2)
 SHIFT = replace(NORM, name="+ each image moved by up to a pixel", max_shift=1)
 WARP = replace(SHIFT, name="+ each turned, scaled and slanted", max_rotation=10, max_scale=0.1, max_shear=0.1)
-SMOOTH = replace(MODERN, name="+ smoothed labels = modern", log_every=BASE.log_every)
-STEPS = [BASE, SCHEDULE, LAYERS, NORM, SHIFT, WARP, SMOOTH]
+SMOOTH = replace(MODERN, name="+ smoothed labels = modern")
+NETWORKS = {BASE: CNN, SCHEDULE: CNN, LAYERS: without_batch_norm}
+STEPS = [
+    Experiment(recipe, NETWORKS.get(recipe, ModernCNN), train_on="train")
+    for recipe in (BASE, SCHEDULE, LAYERS, NORM, SHIFT, WARP, SMOOTH)
+]
 
-SETTINGS = {"recipes": [settings_of(recipe) for recipe in STEPS], "seeds": [1, 2, 3, 4, 5]}
+SETTINGS = {"experiments": [step.settings() for step in STEPS], "seeds": [1, 2, 3, 4, 5]}
 
 
 def run() -> list[dict]:
@@ -42,16 +44,14 @@ def run() -> list[dict]:
     The test set is read for the two ends only, after the modern recipe was chosen on validation.
     """
     mnist = load_mnist()
-    runs = [(recipe, seed) for seed in SETTINGS["seeds"] for recipe in STEPS]  # interleaved: a slow minute hits all
+    runs = [(step, seed) for seed in SETTINGS["seeds"] for step in STEPS]  # interleaved: a slow minute hits all
     results = []
-    for recipe, seed in tqdm(runs, desc="runs"):
-        torch.manual_seed(seed)
-        model = recipe.model()
-        history = fit(model, mnist, recipe, seed=seed)
-        at_an_end = recipe in (BASE, SMOOTH)
+    for step, seed in tqdm(runs, desc="runs"):
+        model, history = run_once(step, mnist, seed)
+        at_an_end = step in (STEPS[0], STEPS[-1])
         results.append(
             {
-                "recipe": recipe.name,
+                "recipe": step.recipe.name,
                 "seed": seed,
                 "parameters": count_parameters(model),
                 "validation_accuracy": evaluate(model, mnist.validation),

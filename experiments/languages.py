@@ -3,29 +3,30 @@
 from dataclasses import replace
 from importlib.metadata import version
 
-import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import ORIGINAL, count_parameters, evaluate, fit, make_loaders
+from course_utils import ORIGINAL, count_parameters, evaluate
 from course_utils.models import TextCNN, dense_of_size
+from course_utils.recipes import settings_of
 from course_utils.text import CHARACTERS, LANGUAGES, LENGTH, Names, Words, load_names
-from course_utils.training import Recipe, settings_of
+from experiments._common import trained, tune
 
 NETWORKS = {
     "1-D CNN": lambda: TextCNN(CHARACTERS, len(LANGUAGES)),
     "dense": lambda: dense_of_size(count_parameters(NETWORKS["1-D CNN"]()), CHARACTERS * LENGTH, len(LANGUAGES)),
 }
 RATES, EPOCHS = [3e-3, 1e-2, 3e-2], [5, 10]  # each pair tried by each network on the validation words
+PAIRS = [(rate, epochs) for epochs in EPOCHS for rate in RATES]
 LINEAR = {"characters": (1, 1), "trigrams": (3, 3), "1 to 3 characters": (1, 3)}  # what is counted: shortest, longest
 STRENGTHS = [0.1, 0.3, 1.0, 3.0, 10.0]  # C of the logistic regression, tried on the validation words
 TUNING_SEED, SEEDS = 0, [1, 2, 3, 4, 5]
-RECIPE = replace(ORIGINAL, name="languages", batch_size=64, schedule="one-cycle", log_every=None)
+RECIPE = replace(ORIGINAL, name="languages", batch_size=64, schedule="one-cycle")
 SETTINGS = {
-    "recipe": {key: settings_of(RECIPE)[key] for key in ("batch_size", "schedule")},
+    "recipe": settings_of(RECIPE, tuned=("learning_rate", "epochs")),
     "networks": list(NETWORKS),
     "rates": RATES,
     "epochs": EPOCHS,
@@ -42,29 +43,29 @@ def run() -> dict:
     """
     names = load_names()
     tried, runs = [], []
-    bar = tqdm(total=len(NETWORKS) * (len(RATES) * len(EPOCHS) + len(SEEDS)) + len(LINEAR), desc="runs")
-    for network in NETWORKS:
-        for epochs in EPOCHS:
-            for rate in RATES:
-                model = train(names, network, replace(RECIPE, learning_rate=rate, epochs=epochs), TUNING_SEED)
-                accuracy = evaluate(model, names.validation)
-                tried.append({"network": network, "rate": rate, "epochs": epochs, "validation_accuracy": accuracy})
-                bar.update()
-        best = max((one for one in tried if one["network"] == network), key=lambda one: one["validation_accuracy"])
+    for network in tqdm(NETWORKS, desc="networks"):
+        (rate, epochs), scores = tune(
+            PAIRS,
+            lambda pair, network=network: train(names, network, *pair, TUNING_SEED),
+            lambda model: evaluate(model, names.validation),
+        )
+        for (one_rate, one_epochs), accuracy in zip(PAIRS, scores, strict=True):
+            tried.append({"network": network, "rate": one_rate, "epochs": one_epochs, "validation_accuracy": accuracy})
         for seed in SEEDS:
-            model = train(names, network, replace(RECIPE, learning_rate=best["rate"], epochs=best["epochs"]), seed)
+            model = train(names, network, rate, epochs, seed)
             accuracies = {"train_accuracy": evaluate(model, names.train), "test_accuracy": evaluate(model, names.test)}
             runs.append({"network": network, "seed": seed, "parameters": count_parameters(model), **accuracies})
-            bar.update()
-    for counted in LINEAR:
-        models = [linear(names.train, counted, strength) for strength in STRENGTHS]
-        scores = [score(model, names.validation) for model in models]
-        for strength, accuracy in zip(STRENGTHS, scores, strict=True):
-            tried.append({"network": counted, "strength": strength, "validation_accuracy": accuracy})
-        best = models[scores.index(max(scores))]
+    for counted in tqdm(LINEAR, desc="linear models"):
+        strength, scores = tune(
+            STRENGTHS,
+            lambda strength, counted=counted: linear(names.train, counted, strength),
+            lambda model: score(model, names.validation),
+        )
+        for one, accuracy in zip(STRENGTHS, scores, strict=True):
+            tried.append({"network": counted, "strength": one, "validation_accuracy": accuracy})
+        best = linear(names.train, counted, strength)
         accuracies = {"train_accuracy": score(best, names.train), "test_accuracy": score(best, names.test)}
         runs.append({"network": counted, "parameters": best[-1].coef_.size + best[-1].intercept_.size, **accuracies})
-        bar.update()
     most_frequent = names.train.labels.mode().values
     return {
         "babel": version("babel"),
@@ -75,11 +76,8 @@ def run() -> dict:
     }
 
 
-def train(names: Names, network: str, recipe: Recipe, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    model = NETWORKS[network]()
-    fit(model, make_loaders(names.train, names.validation, recipe.batch_size, seed), recipe, seed=seed)
-    return model
+def train(names: Names, network: str, rate: float, epochs: int, seed: int) -> nn.Module:
+    return trained(NETWORKS[network], names.train, replace(RECIPE, learning_rate=rate, epochs=epochs), seed)[0]
 
 
 def linear(words: Words, counted: str, strength: float):

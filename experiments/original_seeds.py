@@ -1,13 +1,13 @@
 """Notebook 05, C11: the tutorial's recipe, repeated with ten seeds."""
 
-import torch
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from course_utils import ORIGINAL, evaluate, fit, load_mnist
-from course_utils.training import settings_of
+from course_utils import evaluate, load_mnist
+from course_utils.recipes import EXPERIMENTS
+from experiments._common import run_once
 
-SETTINGS = {"recipe": settings_of(ORIGINAL), "seeds": list(range(1, 11)), "block": 2000}
+SETTINGS = {**EXPERIMENTS["original"].settings(), "seeds": list(range(1, 11)), "block": 2000}
 
 
 def run() -> list[dict]:
@@ -18,9 +18,7 @@ def run() -> list[dict]:
     ]
     runs = []
     for seed in tqdm(SETTINGS["seeds"], desc="seeds"):
-        torch.manual_seed(seed)
-        model = ORIGINAL.model()
-        history = fit(model, mnist, ORIGINAL, seed=seed)
+        model, history = run_once(EXPERIMENTS["original"], mnist, seed)
         by_block = [evaluate(model, block) for block in blocks]
         runs.append(
             {

@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
 from tqdm import tqdm
 
-from course_utils import ORIGINAL, count_parameters, evaluate, fit, load_mnist, make_loaders, perturb
+from course_utils import ORIGINAL, count_parameters, evaluate, load_mnist, perturb
 from course_utils.data import ImageSet, Mnist
 from course_utils.models import downsampled_cnn
-from course_utils.training import Recipe, settings_of
+from course_utils.recipes import settings_of
+from experiments._common import trained, tune
 
 IMAGES = 10_000
 NETWORKS = ["max", "average", "stride", "late", "global"]
@@ -19,11 +20,10 @@ TUNING_SEED, SEEDS = 0, [1, 2, 3, 4, 5]
 EVERY = 2  # every second test image
 WARPS = [1, 2, 3]  # pixels, root mean square
 DEGREES, PIXELS = 15, 2
-RECIPE = replace(
-    ORIGINAL, name="pooling", train_on="train", watch="validation", epochs=3, schedule="one-cycle", log_every=10**6
-)
+RECIPE = replace(ORIGINAL, name="pooling", epochs=3, schedule="one-cycle")
 SETTINGS = {
-    "recipe": settings_of(RECIPE),
+    "recipe": settings_of(RECIPE, tuned=("learning_rate",)),
+    "train_on": "train",
     "images": IMAGES,
     "networks": NETWORKS,
     "rates": RATES,
@@ -41,40 +41,36 @@ def run() -> dict:
     accuracy on half of its training images, and on half of the test images, clean and in each deformation.
     """
     mnist = load_mnist()
-    bar = tqdm(total=len(NETWORKS) * (len(RATES) + len(SEEDS)), desc="runs")
-    tried = []
-    for network in NETWORKS:
-        for rate in RATES:
-            model = train(mnist, network, replace(RECIPE, learning_rate=rate), TUNING_SEED)
-            tried.append({"network": network, "rate": rate, "validation_accuracy": evaluate(model, mnist.validation)})
-            bar.update()
+    tried, best = [], {}
+    for network in tqdm(NETWORKS, desc="tuning"):
+        best[network], scores = tune(
+            RATES,
+            lambda rate, network=network: train(mnist, network, rate, TUNING_SEED),
+            lambda model: evaluate(model, mnist.validation),
+        )
+        for rate, accuracy in zip(RATES, scores, strict=True):
+            tried.append({"network": network, "rate": rate, "validation_accuracy": accuracy})
     tests = deformed(mnist.test)
     runs = []
-    for seed in SEEDS:
-        for network in NETWORKS:
-            best = max((one for one in tried if one["network"] == network), key=lambda one: one["validation_accuracy"])
-            model = train(mnist, network, replace(RECIPE, learning_rate=best["rate"]), seed)
-            runs.append(
-                {
-                    "network": network,
-                    "seed": seed,
-                    "rate": best["rate"],
-                    "parameters": count_parameters(model),
-                    "train_accuracy": evaluate(model, Subset(mnist.train, range(IMAGES // 2))),
-                    "test_accuracy": {name: evaluate(model, test) for name, test in tests.items()},
-                }
-            )
-            bar.update()
+    for seed, network in tqdm([(seed, network) for seed in SEEDS for network in NETWORKS], desc="runs"):
+        model = train(mnist, network, best[network], seed)
+        runs.append(
+            {
+                "network": network,
+                "seed": seed,
+                "rate": best[network],
+                "parameters": count_parameters(model),
+                "train_accuracy": evaluate(model, Subset(mnist.train, range(IMAGES // 2))),
+                "test_accuracy": {name: evaluate(model, test) for name, test in tests.items()},
+            }
+        )
     return {"tried": tried, "runs": runs}
 
 
-def train(mnist: Mnist, network: str, recipe: Recipe, seed: int) -> nn.Module:
+def train(mnist: Mnist, network: str, rate: float, seed: int) -> nn.Module:
     """A new network, trained on the first images of the training split."""
-    torch.manual_seed(seed)
-    model = downsampled_cnn(network)
-    watched = Subset(mnist.validation, range(500))
-    fit(model, make_loaders(Subset(mnist.train, range(IMAGES)), watched, recipe.batch_size, seed), recipe, seed=seed)
-    return model
+    images = Subset(mnist.train, range(IMAGES))
+    return trained(lambda: downsampled_cnn(network), images, replace(RECIPE, learning_rate=rate), seed)[0]
 
 
 def deformed(test: ImageSet) -> dict[str, TensorDataset]:

@@ -1,29 +1,45 @@
 """Notebook 06, C2: linear probes on the pixels and on what each block makes of them, trained and untrained."""
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from course_utils import MODERN, ORIGINAL, fit, load_mnist
+from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, load_mnist
 from course_utils.analysis import layer_inputs, probe
 from course_utils.data import ImageSet, Mnist
-from course_utils.training import settings_of
+from course_utils.recipes import Experiment
+from experiments._common import run_once, tune
 
-WATCHED_AS_STORED = replace(MODERN, log_every=100)  # which changes no weight
-RECIPES = {
-    "modern": WATCHED_AS_STORED,
-    "modern, unmixed": WATCHED_AS_STORED,
-    "tutorial": replace(ORIGINAL, train_on="train", watch="validation"),
+
+def unmixed_modern_cnn() -> ModernCNN:
+    """`ModernCNN` in which each filter of the later convolutions sees one map alone, so that none combines any."""
+    network = ModernCNN()
+    for place, layer in enumerate(network.blocks):
+        if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
+            network.blocks[place] = nn.Conv2d(
+                layer.in_channels,
+                layer.out_channels,
+                layer.kernel_size,
+                padding=layer.padding,
+                bias=False,
+                groups=layer.in_channels,
+            )
+    return network
+
+
+NETWORKS = {
+    "modern": Experiment(MODERN, ModernCNN, train_on="train"),
+    "modern, unmixed": Experiment(MODERN, unmixed_modern_cnn, train_on="train"),
+    "tutorial": Experiment(ORIGINAL, CNN, train_on="train"),
 }
+UNTRAINED = ["modern", "tutorial"]  # these two without training as well
 SEEDS = [1, 2, 3, 4, 5]
 TUNING_SEED = 100  # its network and its images choose the strength, on the validation images
 IMAGES = 4000  # a probe's own training images, drawn anew for each seed
 STRENGTHS = [1e-4, 1e-3, 1e-2, 1e-1]
 SETTINGS = {
-    "recipes": {name: settings_of(recipe) for name, recipe in RECIPES.items()},
+    "networks": {name: experiment.settings() for name, experiment in NETWORKS.items()},
+    "untrained": UNTRAINED,
     "seeds": SEEDS,
     "tuning_seed": TUNING_SEED,
     "images": IMAGES,
@@ -32,43 +48,33 @@ SETTINGS = {
 
 
 def network_of(name: str, trained: bool, seed: int, mnist: Mnist) -> nn.Module:
-    torch.manual_seed(seed)
-    network = RECIPES[name].model()
-    if name == "modern, unmixed":
-        unmix(network.blocks)
     if trained:
-        fit(network, mnist, RECIPES[name], seed=seed)
-    return network
+        return run_once(NETWORKS[name], mnist, seed)[0]
+    torch.manual_seed(seed)
+    return NETWORKS[name].model()
 
 
-def unmix(blocks: nn.Sequential) -> None:
-    """Let each filter of the later convolutions see one map alone, so that none combines any."""
-    for place, layer in enumerate(blocks):
-        if isinstance(layer, nn.Conv2d) and layer.in_channels > 1:
-            blocks[place] = nn.Conv2d(
-                layer.in_channels,
-                layer.out_channels,
-                layer.kernel_size,
-                padding=layer.padding,
-                bias=False,
-                groups=layer.in_channels,
-            )
-
-
-def drawn(seed: int, train: ImageSet) -> tuple[Tensor, Tensor]:
-    """A probe's training images and their labels."""
-    return train[torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:IMAGES]]
-
-
-def scores(
-    network: nn.Module, seed: int, mnist: Mnist, seen: ImageSet, strength: Callable[[int], float]
-) -> list[float]:
-    """Accuracy on `seen` of a probe at each depth, 0 being the pixels; `strength` says how strong each may be."""
-    images, labels = drawn(seed, mnist.train)
+def depths(network: nn.Module, seed: int, mnist: Mnist, seen: ImageSet) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """For each depth, 0 being the pixels: features to train a probe on, their labels, and the features of `seen`."""
+    drawn = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(seed))[:IMAGES]
+    images, labels = mnist.train[drawn]
     pairs = zip(layer_inputs(network, images), layer_inputs(network, seen.images), strict=True)
+    return [(ours, labels, theirs) for ours, theirs in pairs]
+
+
+def score(fitted, features: Tensor, labels: Tensor) -> float:
+    return float(fitted.score(features.flatten(1).numpy(), labels.numpy()))
+
+
+def chosen_strengths(network: nn.Module, mnist: Mnist) -> list[float]:
+    """For each depth, the strength whose probe is best on the validation images."""
     return [
-        float(probe(ours, labels, strength(depth)).score(theirs.flatten(1).numpy(), seen.labels.numpy()))
-        for depth, (ours, theirs) in enumerate(pairs)
+        tune(
+            STRENGTHS,
+            lambda strength, ours=ours, labels=labels: probe(ours, labels, strength),
+            lambda fitted, theirs=theirs: score(fitted, theirs, mnist.validation.labels),
+        )[0]
+        for ours, labels, theirs in depths(network, TUNING_SEED, mnist, mnist.validation)
     ]
 
 
@@ -76,20 +82,16 @@ def run() -> list[dict]:
     """For each network, trained or not, and each seed: test accuracy of the probes, from the pixels up."""
     mnist = load_mnist()
     results = []
-    kinds = [(name, True) for name in RECIPES] + [("modern", False), ("tutorial", False)]
-    with tqdm(total=len(kinds) * (len(STRENGTHS) + len(SEEDS)), desc="probes") as bar:
-        for name, trained in kinds:
-            network = network_of(name, trained, TUNING_SEED, mnist)
-            tuning = []
-            for strength in STRENGTHS:
-                tuning.append(scores(network, TUNING_SEED, mnist, mnist.validation, lambda depth, c=strength: c))
-                bar.update()
-            best = torch.tensor(tuning).argmax(dim=0)  # for each depth
-            chosen = [STRENGTHS[index] for index in best]
-            for seed in SEEDS:
-                network = network_of(name, trained, seed, mnist)
-                accuracy = scores(network, seed, mnist, mnist.test, chosen.__getitem__)
-                result = {"network": name, "trained": trained, "seed": seed, "strengths": chosen, "accuracy": accuracy}
-                results.append(result)
-                bar.update()
+    kinds = [(name, True) for name in NETWORKS] + [(name, False) for name in UNTRAINED]
+    for name, trained in tqdm(kinds, desc="networks"):
+        strengths = chosen_strengths(network_of(name, trained, TUNING_SEED, mnist), mnist)
+        for seed in SEEDS:
+            found = depths(network_of(name, trained, seed, mnist), seed, mnist, mnist.test)
+            accuracy = [
+                score(probe(ours, labels, strength), theirs, mnist.test.labels)
+                for (ours, labels, theirs), strength in zip(found, strengths, strict=True)
+            ]
+            results.append(
+                {"network": name, "trained": trained, "seed": seed, "strengths": strengths, "accuracy": accuracy}
+            )
     return results

@@ -8,10 +8,11 @@ from torch import nn
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from course_utils import CNN, count_parameters, evaluate, fit, load_mnist, make_loaders
+from course_utils import CNN, count_parameters, evaluate, load_mnist
 from course_utils.data import Mnist
 from course_utils.filters import linear_on_hand_made_features, linear_on_pixels
-from course_utils.training import Recipe
+from course_utils.recipes import Recipe, settings_of
+from experiments._common import trained, tune
 
 SETTINGS = {
     # The learning rate, and how the hand-made responses are pooled: the best on validation, for each number of images.
@@ -23,7 +24,9 @@ SETTINGS = {
         {"images": 3_000, "epochs": 10, "seeds": [1, 2, 3, 4, 5]},
         {"images": 30_000, "epochs": 3, "seeds": [1, 2, 3]},
     ],
-    "batch_size": 50,
+    "recipe": settings_of(Recipe("raw_pixels"), tuned=("learning_rate", "epochs")),
+    "train_on": "train",
+    "kinds": ["linear, raw pixels", "linear, hand-made filters", "CNN, raw pixels"],
 }
 KINDS = {
     "linear, raw pixels": {"pixels": linear_on_pixels},
@@ -58,21 +61,20 @@ def run() -> dict[str, list[dict]]:
 
 def choose(kind: str, mnist: Mnist, images: int, epochs: int) -> dict:
     """The variant of this kind and the learning rate with the best validation accuracy."""
-    tried = []
-    for variant, make_model in KINDS[kind].items():
-        for learning_rate in SETTINGS["learning_rates"]:
-            model = train(make_model, mnist, images, epochs, SETTINGS["choice_seed"], learning_rate)
-            tried.append(
-                {
-                    "kind": kind,
-                    "images": images,
-                    "variant": variant,
-                    "learning_rate": learning_rate,
-                    "parameters": count_parameters(model),
-                    "validation_accuracy": evaluate(model, mnist.validation),
-                }
-            )
-    return max(tried, key=lambda one: one["validation_accuracy"])
+    candidates = [(variant, rate) for variant in KINDS[kind] for rate in SETTINGS["learning_rates"]]
+    (variant, rate), scores = tune(
+        candidates,
+        lambda tried: train(KINDS[kind][tried[0]], mnist, images, epochs, SETTINGS["choice_seed"], tried[1]),
+        lambda model: evaluate(model, mnist.validation),
+    )
+    return {
+        "kind": kind,
+        "images": images,
+        "variant": variant,
+        "learning_rate": rate,
+        "parameters": count_parameters(KINDS[kind][variant]()),
+        "validation_accuracy": max(scores),
+    }
 
 
 def train(
@@ -80,12 +82,5 @@ def train(
 ) -> nn.Module:
     """A model trained on images of `mnist.train` drawn by `seed`, which also fixes weights and batches."""
     drawn = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(seed))[:images]
-    watched = Subset(mnist.validation, range(500))  # `fit` shows it; nothing is decided by it
-    loaders = make_loaders(Subset(mnist.train, drawn), watched, SETTINGS["batch_size"], seed)
-    recipe = Recipe(
-        "raw_pixels", make_model, "train", "validation", learning_rate=learning_rate, epochs=epochs, log_every=10_000
-    )
-    torch.manual_seed(seed)
-    model = recipe.model()
-    fit(model, loaders, recipe, seed=seed)
-    return model
+    recipe = Recipe("raw_pixels", learning_rate=learning_rate, epochs=epochs)
+    return trained(make_model, Subset(mnist.train, drawn), recipe, seed)[0]

@@ -10,10 +10,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from course_utils import count_parameters, evaluate, fit, load_mnist
+from course_utils import count_parameters, evaluate, load_mnist
 from course_utils.data import Mnist, data_root
-from course_utils.training import RECIPES, REFERENCE, History, Recipe, settings_of
+from course_utils.recipes import EXPERIMENTS, REFERENCE, Experiment
+from course_utils.training import History
 from experiments import _reference_script as reference_script
+from experiments._common import run_once
 from experiments._peak import peak_mb
 
 SETTINGS = {
@@ -22,7 +24,7 @@ SETTINGS = {
         "batch_size": reference_script.BATCH_SIZE,
         "learning_rate": reference_script.LEARNING_RATE,
     },
-    "recipes": [settings_of(recipe) for recipe in RECIPES.values()],
+    "experiments": [experiment.settings() for experiment in EXPERIMENTS.values()],
     "seeds": [101, 102, 103, 104, 105],  # none of them was used to choose a recipe
 }
 MATRIX_SIZE = 2048
@@ -30,7 +32,7 @@ MATRIX_SIZE = 2048
 
 def run() -> list[dict]:
     """For each seed and recipe what `run_here` measured. Interleaved, so that a slow minute hits all alike."""
-    runs = [(name, seed) for seed in SETTINGS["seeds"] for name in (REFERENCE, *RECIPES)]
+    runs = [(name, seed) for seed in SETTINGS["seeds"] for name in (REFERENCE, *EXPERIMENTS)]
     results = []
     for name, seed in tqdm(runs, desc="runs"):
         command = [sys.executable, "-m", "experiments.recipes", name, str(seed)]
@@ -50,7 +52,7 @@ def run_here(name: str, seed: int) -> dict:
         seconds = sum(parts.values())
         images = reference_script.EPOCHS * 60_000, reference_script.LOGS * 2000
     else:
-        model, seconds, images = _train(RECIPES[name], seed)
+        model, seconds, images = _train(EXPERIMENTS[name], seed)
         parts = None
     memory = peak_mb("self") if sys.platform == "linux" else None  # before what else is measured here
     return {
@@ -67,28 +69,24 @@ def run_here(name: str, seed: int) -> dict:
     }
 
 
-def _train(recipe: Recipe, seed: int) -> tuple[nn.Module, float, tuple[int, int]]:
+def _train(experiment: Experiment, seed: int) -> tuple[nn.Module, float, tuple[int, int]]:
     mnist = load_mnist()
-    torch.manual_seed(seed)
-    model = recipe.model()
-    history = fit(model, mnist, recipe, seed=seed, device="cpu")
-    return (
-        model,
-        history.total_seconds,
-        (images_trained(recipe, history, mnist), images_watched(recipe, history, mnist)),
-    )
+    model, history = run_once(experiment, mnist, seed, device="cpu")
+    images = images_trained(experiment, history, mnist), images_watched(experiment, history, mnist)
+    return model, history.total_seconds, images
 
 
-def images_trained(recipe: Recipe, history: History, mnist: Mnist) -> int:
+def images_trained(experiment: Experiment, history: History, mnist: Mnist) -> int:
     """How many images the updates of a run saw; the last batch of an epoch may be smaller than the others."""
-    images = len(getattr(mnist, recipe.train_on))
-    epochs, rest = divmod(len(history.step_loss), -(-images // recipe.batch_size))
-    return epochs * images + rest * recipe.batch_size
+    images = len(experiment.train_set(mnist))
+    epochs, rest = divmod(len(history.step_loss), -(-images // experiment.recipe.batch_size))
+    return epochs * images + rest * experiment.recipe.batch_size
 
 
-def images_watched(recipe: Recipe, history: History, mnist: Mnist) -> int:
+def images_watched(experiment: Experiment, history: History, mnist: Mnist) -> int:
     """How many images the log of a run classified."""
-    return len(history.steps) * len(getattr(mnist, recipe.watch))
+    watched = experiment.watched(mnist)
+    return len(history.steps) * len(watched[1]) if watched else 0
 
 
 def flop(model: nn.Module, trained: int, watched: int) -> int:

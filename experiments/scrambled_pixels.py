@@ -1,14 +1,12 @@
 """Notebook 02, C5: an MLP and a CNN with as many parameters, on digits and on digits with scrambled pixels."""
 
-import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 from tqdm import tqdm
 
 from course_utils import CNN, count_parameters, evaluate, load_mnist
 from course_utils.perturb import scramble
-from course_utils.training import settings_of
-from experiments.weight_sharing import EPOCHS, RECIPE, SEEDS, TUNING_SEED, images_of, train, tune
+from experiments._common import EPOCHS, SEEDS, SHARED_SETTINGS, TUNING_SEED, images_of, trained_layers, tuned_rate
 
 PERMUTATION_SEED = 0
 COUNTS = [1000, 3000, 10_000]
@@ -22,11 +20,10 @@ def mlp() -> nn.Module:
 NETWORKS = {"MLP": mlp, "CNN": CNN}
 RATES = {"MLP": [1e-2, 3e-2, 1e-1], "CNN": [3e-3, 1e-2, 3e-2]}
 SETTINGS = {
-    "recipe": settings_of(RECIPE),
+    **SHARED_SETTINGS,
+    "networks": list(NETWORKS),
     "counts": COUNTS,
     "epochs": [EPOCHS[count] for count in COUNTS],
-    "seeds": SEEDS,
-    "tuning_seed": TUNING_SEED,
     "rates": RATES,
     "permutation_seed": PERMUTATION_SEED,
 }
@@ -46,13 +43,10 @@ def run() -> list[dict]:
         validation, test = prepared(mnist.validation, scrambled), prepared(mnist.test, scrambled)
         tuning_images = prepared(images_of(TUNING_SEED, count, mnist.train), scrambled)
         for name, make in NETWORKS.items():
-            tuned = tune(make, tuning_images, validation, RATES[name], EPOCHS[count])
-            rate = max(tuned, key=tuned.get)
+            tuned = tuned_rate(make, tuning_images, validation, RATES[name], EPOCHS[count])
             for seed in SEEDS:
-                torch.manual_seed(seed)
-                network = make()
                 images = prepared(images_of(seed, count, mnist.train), scrambled)
-                train(network, images, rate, EPOCHS[count], seed)
+                network, _ = trained_layers(make, images, tuned["rate"], EPOCHS[count], seed)
                 results.append(
                     {
                         "network": name,
@@ -60,8 +54,7 @@ def run() -> list[dict]:
                         "images": count,
                         "seed": seed,
                         "scrambled": scrambled,
-                        "tuning": tuned,
-                        "rate": rate,
+                        **tuned,
                         "train_accuracy": evaluate(network, images),
                         "test_accuracy": evaluate(network, test),
                     }

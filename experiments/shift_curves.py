@@ -8,8 +8,7 @@ from tqdm import tqdm
 from course_utils import count_parameters, evaluate, load_mnist
 from course_utils.models import LAYERS, with_head
 from course_utils.perturb import pixels_lost, shift
-from course_utils.training import settings_of
-from experiments.weight_sharing import EPOCHS, RECIPE, SEEDS, TUNING_SEED, images_of, train, tune
+from experiments._common import EPOCHS, SEEDS, SHARED_SETTINGS, TUNING_SEED, images_of, trained_layers, tuned_rate
 
 IMAGES = 10_000
 SHIFTS = list(range(9))  # pixels
@@ -61,11 +60,10 @@ RATES = {
     "3 convs + global": [1e-3, 3e-3, 1e-2],
 }
 SETTINGS = {
-    "recipe": settings_of(RECIPE),
+    **SHARED_SETTINGS,
+    "networks": list(NETWORKS),
     "images": IMAGES,
     "epochs": EPOCHS[IMAGES],
-    "seeds": SEEDS,
-    "tuning_seed": TUNING_SEED,
     "rates": RATES,
     "shifts": SHIFTS,
     "whole_to": WHOLE_TO,
@@ -79,16 +77,15 @@ def run() -> list[dict]:
     lost = [pixels_lost(images, WHOLE_TO * dx, WHOLE_TO * dy) for dx, dy in DIRECTIONS.values()]
     whole = torch.stack(lost).sum(0) == 0
     images, labels = images[whole], labels[whole]
+    tuning_images = images_of(TUNING_SEED, IMAGES, mnist.train)
     tuned = {
-        name: tune(make, images_of(TUNING_SEED, IMAGES, mnist.train), mnist.validation, RATES[name], EPOCHS[IMAGES])
+        name: tuned_rate(make, tuning_images, mnist.validation, RATES[name], EPOCHS[IMAGES])
         for name, make in tqdm(NETWORKS.items(), desc="tuning")
     }
     results = []
     for seed, name in tqdm([(seed, name) for seed in SEEDS for name in NETWORKS], desc="runs"):
-        torch.manual_seed(seed)
-        network = NETWORKS[name]()
-        rate = max(tuned[name], key=tuned[name].get)
-        history = train(network, images_of(seed, IMAGES, mnist.train), rate, EPOCHS[IMAGES], seed)
+        images_seen = images_of(seed, IMAGES, mnist.train)
+        network, history = trained_layers(NETWORKS[name], images_seen, tuned[name]["rate"], EPOCHS[IMAGES], seed)
         curves = {
             direction: [
                 evaluate(network, TensorDataset(shift(images, step * dx, step * dy), labels)) for step in SHIFTS
@@ -99,8 +96,7 @@ def run() -> list[dict]:
             {
                 "network": name,
                 "seed": seed,
-                "tuning": tuned[name],
-                "rate": rate,
+                **tuned[name],
                 "parameters": count_parameters(network),
                 "accuracy": curves,
                 "seconds": round(history.total_seconds, 1),

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 from tqdm import tqdm
 
-from course_utils import ORIGINAL, count_parameters, evaluate, fit, make_loaders
+from course_utils import ORIGINAL, count_parameters, evaluate
 from course_utils.models import SoundCNN, SpectrogramCNN, dense_of_size
 from course_utils.perturb import shift
+from course_utils.recipes import settings_of
 from course_utils.sound import LENGTH, Recordings, SpokenDigits, load_spoken_digits
-from course_utils.training import Recipe, settings_of
+from experiments._common import trained, tune
 
 NETWORKS = {
     "1-D CNN": SoundCNN,
@@ -31,9 +31,9 @@ TRIED = {
 TUNING_SEED = 0
 SEEDS = {name: [1, 2, 3, 4, 5] if name in ("1-D CNN", "dense") else [1, 2, 3] for name in NETWORKS}
 SHIFTS = [0, 1, 8, 64, 256, 512, 800]  # samples of 1/8 ms
-RECIPE = replace(ORIGINAL, name="spoken digits", batch_size=32, schedule="one-cycle", log_every=None)
+RECIPE = replace(ORIGINAL, name="spoken digits", batch_size=32, schedule="one-cycle")
 SETTINGS = {
-    "recipe": {key: settings_of(RECIPE)[key] for key in ("batch_size", "schedule")},
+    "recipe": settings_of(RECIPE, tuned=("learning_rate", "epochs")),
     "networks": list(NETWORKS),
     "tried": TRIED,
     "tuning_seed": TUNING_SEED,
@@ -47,18 +47,17 @@ def run() -> dict:
     and seed the accuracy in training, on the test voices, for each of them, and on the test waves at each shift.
     """
     digits = load_spoken_digits()
-    bar = tqdm(total=sum(map(len, (*TRIED.values(), *SEEDS.values()))), desc="runs")
     tried, runs = [], []
-    for name in NETWORKS:
-        for rate, epochs in TRIED[name]:
-            model = train(digits, name, replace(RECIPE, learning_rate=rate, epochs=epochs), TUNING_SEED)
-            accuracy = evaluate(model, digits.validation)
-            tried.append({"network": name, "rate": rate, "epochs": epochs, "validation_accuracy": accuracy})
-            bar.update()
-        best = max((one for one in tried if one["network"] == name), key=lambda one: one["validation_accuracy"])
-        recipe = replace(RECIPE, learning_rate=best["rate"], epochs=best["epochs"])
+    for name in tqdm(NETWORKS, desc="networks"):
+        (rate, epochs), scores = tune(
+            TRIED[name],
+            lambda pair, name=name: train(digits, name, *pair, TUNING_SEED),
+            lambda model: evaluate(model, digits.validation),
+        )
+        for (one_rate, one_epochs), accuracy in zip(TRIED[name], scores, strict=True):
+            tried.append({"network": name, "rate": one_rate, "epochs": one_epochs, "validation_accuracy": accuracy})
         for seed in SEEDS[name]:
-            model = train(digits, name, recipe, seed)
+            model = train(digits, name, rate, epochs, seed)
             runs.append(
                 {
                     "network": name,
@@ -70,15 +69,11 @@ def run() -> dict:
                     "shifted": [shifted_accuracy(model, digits.test, samples) for samples in SHIFTS],
                 }
             )
-            bar.update()
     return {"tried": tried, "runs": runs, "shifted_waves": int(whole(digits.test).sum())}
 
 
-def train(digits: SpokenDigits, name: str, recipe: Recipe, seed: int) -> nn.Module:
-    torch.manual_seed(seed)
-    model = NETWORKS[name]()
-    fit(model, make_loaders(digits.train, digits.validation, recipe.batch_size, seed), recipe, seed=seed)
-    return model
+def train(digits: SpokenDigits, name: str, rate: float, epochs: int, seed: int) -> nn.Module:
+    return trained(NETWORKS[name], digits.train, replace(RECIPE, learning_rate=rate, epochs=epochs), seed)[0]
 
 
 def by_voice(model: nn.Module, test: Recordings) -> dict[str, float]:

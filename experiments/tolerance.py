@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 from tqdm import tqdm
 
-from course_utils import MODERN, ORIGINAL, evaluate, fit, load_mnist, make_loaders
+from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, evaluate, load_mnist
 from course_utils.data import ImageSet, Mnist
 from course_utils.perturb import blur, noise, pixels_lost, rotate, scale, shift
-from course_utils.training import UNCHANGED, settings_of
+from course_utils.recipes import UNCHANGED, Experiment
+from experiments._common import run_once, trained
 
-TUTORIAL = replace(ORIGINAL, train_on="train", watch="validation")
+TUTORIAL = Experiment(ORIGINAL, CNN, train_on="train")
 # Without anything in the modern recipe that changes images, or that the tolerance could come from.
-# How often it is watched changes no weight, and is left as it was when this was stored.
-PLAIN = replace(MODERN, log_every=100, epochs=2, label_smoothing=0, **UNCHANGED)
+PLAIN = Experiment(replace(MODERN, name="plain", epochs=2, label_smoothing=0, **UNCHANGED), ModernCNN, train_on="train")
 SEEDS = [1, 2, 3, 4, 5]
 WHOLE_TO = 4  # pixels: shifts are measured on digits that lose nothing when moved this far, in any direction
 EVERY = 2  # every second test image is used, to halve the time
@@ -39,8 +39,8 @@ TEST_SEED = 1  # of the noise on the test images
 # What a network is trained with, beside the images as they are: nothing else, turned ones, or all kinds.
 TRAINED_WITH = {"plain": [], "turned": ["rotation"], "all kinds": list(VALUES)}
 SETTINGS = {
-    "tutorial": settings_of(TUTORIAL),
-    "plain": settings_of(PLAIN),
+    "tutorial": TUTORIAL.settings(),
+    "plain": PLAIN.settings(),
     "seeds": SEEDS,
     "whole_to": WHOLE_TO,
     "every": EVERY,
@@ -73,15 +73,10 @@ class Changed(Dataset):
 
 
 def train(name: str, seed: int, mnist: Mnist) -> nn.Module:
-    torch.manual_seed(seed)
     if name == "tutorial":
-        network = TUTORIAL.model()
-        fit(network, mnist, TUTORIAL, seed=seed)
-        return network
-    network = PLAIN.model()
-    changed = Changed(mnist.train, TRAINED_WITH[name], seed)
-    fit(network, make_loaders(changed, mnist.validation, PLAIN.batch_size, seed), PLAIN, seed=seed)
-    return network
+        return run_once(TUTORIAL, mnist, seed)[0]
+    changed = Changed(PLAIN.train_set(mnist), TRAINED_WITH[name], seed)
+    return trained(PLAIN.model, changed, PLAIN.recipe, seed)[0]
 
 
 def run() -> list[dict]:

@@ -1,5 +1,6 @@
 """The ledger of the twelve claims: what the notebooks print, and docs/ledger.png, which shows it (`make notebooks`)."""
 
+import io
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_utils import claims, plots
-from course_utils.files import whole_file
+from course_utils.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "ledger.png"
@@ -60,8 +61,9 @@ def main() -> None:
     """Draw the present verdicts and keep them in the picture's metadata, where a test reads them."""
     plots.use_style()
     outcomes = all_verdicts()
-    with whole_file(PICTURE) as part:
-        draw(outcomes).savefig(part, format="png", metadata={"Description": json.dumps(outcomes)})
+    drawn = io.BytesIO()
+    draw(outcomes).savefig(drawn, format="png", metadata={"Description": json.dumps(outcomes)})
+    write_whole(PICTURE, drawn.getvalue())
     print(f"docs/{PICTURE.name}: {outcomes}")
 
 

@@ -2,15 +2,19 @@
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.utils.data import Subset
 
-from course_utils import MODERN, distributed, fit, load_mnist, make_loaders, save_checkpoint
-
-RECIPE = replace(MODERN, epochs=1, log_every=10)  # a checkpoint every ten steps
+from course_utils import (
+    MODERN,
+    ModernCNN,
+    distributed,
+    fit,
+    load_mnist,
+    save_checkpoint,
+)
 
 
 def leave(line: str) -> None:
@@ -22,16 +26,17 @@ def leave(line: str) -> None:
 def run(folder: Path, what: str) -> None:
     """Train on 3,000 images. `whole` writes no checkpoints; the other two share a file of them."""
     mnist = load_mnist()
-    part = Subset(mnist.train, range(3000)), Subset(mnist.validation, range(500))
     torch.manual_seed(1)
-    model = RECIPE.model()
+    model = ModernCNN()
     first = distributed.rank() == 0
     log = print if first else leave if what == "dies" else None
     resume = None if what == "whole" else folder / "run.pt"
     fit(
         model,
-        make_loaders(*part, RECIPE.batch_size),
-        RECIPE,
+        Subset(mnist.train, range(3000)),
+        MODERN,
+        watch=("validation", Subset(mnist.validation, range(500))),
+        look_every=10,  # a checkpoint every ten steps
         device="cpu",
         log=log,
         resume=resume,

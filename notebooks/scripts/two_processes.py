@@ -18,8 +18,8 @@ from course_utils import (
     ModernCNN,
     count_parameters,
     distributed,
+    in_batches,
     load_mnist,
-    make_loaders,
 )
 
 # --- section 2: the same step ------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ def weights_by_step(case: str) -> Tensor:
         replica = distributed.replicate(model)
     optimizer = optimizer_class(model.parameters(), lr=learning_rate)
     mnist = load_mnist()
-    whole = make_loaders(mnist.train, mnist.validation, batch_size=64, seed=1).train
+    whole = in_batches(mnist.train, batch_size=64, seed=1)
     weights = []
     for images, labels in islice(distributed.share(whole, seed=1), 10):
         loss = nn.functional.cross_entropy(replica(images.to(dtype)), labels)

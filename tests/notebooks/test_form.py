@@ -210,14 +210,14 @@ def test_notebook_05_trains_as_fit_does(capsys):
     names["mnist"] = mnist
     # Five steps: Adam divides by the gradient's size, so that rounding (fit uses another memory format) soon grows.
     few = torch.utils.data.Subset(mnist.full_train, range(250))
-    loaders = [course_utils.make_loaders(few, mnist.test_first_2000, batch_size=50, seed=3) for _ in range(2)]
     torch.manual_seed(3)
     by_notebook, by_fit = course_utils.CNN(), course_utils.CNN()
     by_fit.load_state_dict(by_notebook.state_dict())
     optimizer = torch.optim.Adam(by_notebook.parameters(), lr=0.001)
-    names["train"](by_notebook, enumerate(loaders[0].train), optimizer)
+    names["train"](by_notebook, enumerate(course_utils.in_batches(few, batch_size=50, seed=3)), optimizer)
     lines = []
-    course_utils.fit(by_fit, loaders[1], course_utils.ORIGINAL, log=lines.append)
+    watch = ("test", mnist.test_first_2000)
+    course_utils.fit(by_fit, few, course_utils.ORIGINAL, watch=watch, look_every=100, seed=3, log=lines.append)
     for one, other in zip(by_notebook.parameters(), by_fit.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
-    assert capsys.readouterr().out.split("|test")[0] == lines[0].split("|watched")[0]
+    assert capsys.readouterr().out.split("|test")[0] == lines[0].split("|test")[0]

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from course_utils import CNN, MODERN, bench, evidence
-from course_utils.training import RECIPES, History
+from course_utils.recipes import EXPERIMENTS
+from course_utils.training import History
 from experiments import _reference_script as reference_script
 from experiments import choices, recipes
 from tools.bench import course, side_by_side
@@ -41,10 +42,10 @@ class Sized:
 @pytest.mark.parametrize(("steps", "images"), [(1, 50), (2, 100), (3, 130), (4, 180), (6, 260)])
 def test_images_of_a_run(steps, images):
     """130 images in batches of 50: 50, 50 and 30, then anew. The log of every 2nd step watches 40 of them."""
-    recipe = replace(MODERN, batch_size=50)
+    modern = replace(EXPERIMENTS["modern"], recipe=replace(MODERN, batch_size=50))
     history = History("validation", steps=list(range(0, steps, 2)), step_loss=[0.0] * steps)
-    assert recipes.images_trained(recipe, history, Sized) == images
-    assert recipes.images_watched(recipe, history, Sized) == 40 * math.ceil(steps / 2)
+    assert recipes.images_trained(modern, history, Sized) == images
+    assert recipes.images_watched(modern, history, Sized) == 40 * math.ceil(steps / 2)
 
 
 def _run(recipe: str, seed: int, seconds: float, accuracy: float = 0.98, parameters: int = 100) -> dict:
@@ -107,7 +108,7 @@ def test_table_of_the_bench():
 
 
 def test_the_bench_runs_every_recipe_and_every_target_is_one():
-    assert set(side_by_side.TARGETS) == set(RECIPES)
+    assert set(side_by_side.TARGETS) == set(EXPERIMENTS)
     assert len(recipes.SETTINGS["seeds"]) >= 5
 
 
@@ -129,7 +130,7 @@ def test_the_reference_is_the_tutorials_script():
 class TwoBatches(torch.utils.data.Dataset):
     """In the place of torchvision's MNIST."""
 
-    def __init__(self, root, train, transform=None):
+    def __init__(self, root, train, transform=None, download=False):
         self.data, self.targets = torch.zeros(2000, 28, 28, dtype=torch.uint8), torch.zeros(2000, dtype=torch.int64)
 
     def __len__(self):
@@ -202,8 +203,8 @@ def _tried(kind: str, *values: list[tuple[float, float]]) -> list[dict]:
     """Results of candidates, each over as many seeds as it has pairs of validation accuracy and ratio."""
     candidates = {"best": choices.BEST_CANDIDATES, "quick": choices.QUICK_CANDIDATES}[kind]
     return [
-        {"candidate": recipe.name, "validation_accuracy": accuracy, "ratio": ratio}
-        for recipe, runs in zip(candidates, values, strict=True)
+        {"candidate": candidate.recipe.name, "validation_accuracy": accuracy, "ratio": ratio}
+        for candidate, runs in zip(candidates, values, strict=True)
         for accuracy, ratio in runs
     ]
 

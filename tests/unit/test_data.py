@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
-from course_utils.data import RAW, DataError, ImageSet, data_root, load_mnist, make_loaders, on_device
+from course_utils.data import RAW, DataError, ImageSet, data_root, in_batches, in_chunks, load_mnist, on_device
 
 ARCHIVES = sorted((data_root() / RAW).glob("*.gz"))
 POSIX = pytest.mark.skipif(os.name == "nt", reason="file modes forbid nothing on Windows")
@@ -178,20 +178,20 @@ def _order(loader) -> list[int]:
 
 
 def test_seed_fixes_the_order(numbered):
-    first = _order(make_loaders(numbered, numbered, 10, seed=3).train)
+    first = _order(in_batches(numbered, 10, seed=3))
     torch.rand(5)  # torch's own random numbers play no part
-    assert _order(make_loaders(numbered, numbered, 10, seed=3).train) == first
-    assert _order(make_loaders(numbered, numbered, 10, seed=4).train) != first
+    assert _order(in_batches(numbered, 10, seed=3)) == first
+    assert _order(in_batches(numbered, 10, seed=4)) != first
 
 
 def test_each_epoch_has_another_order(numbered):
-    loader = make_loaders(numbered, numbered, 10, seed=3).train
+    loader = in_batches(numbered, 10, seed=3)
     assert _order(loader) != _order(loader)
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, 103, 500])
 def test_every_image_comes_exactly_once_in_full_batches(numbered, batch_size):
-    loader = make_loaders(numbered, numbered, batch_size).train
+    loader = in_batches(numbered, batch_size)
     sizes = [len(labels) for _, labels in loader]
     full, rest = divmod(103, batch_size)
     assert sizes == [batch_size] * full + [rest] * (rest > 0)
@@ -201,12 +201,12 @@ def test_every_image_comes_exactly_once_in_full_batches(numbered, batch_size):
 
 
 def test_watched_images_come_in_order(numbered):
-    assert _order(make_loaders(numbered, numbered, 10).watched) == list(range(103))
+    assert _order(in_chunks(numbered)) == list(range(103))
 
 
 def test_chunks_of_watched_images_are_small(mnist):
     """10,000 at once would take 500 MB in the CNN; Binder has 2 GB for everything."""
-    assert max(len(labels) for _, labels in make_loaders(mnist.test, mnist.test, 50).watched) <= 1000
+    assert max(len(labels) for _, labels in in_chunks(mnist.test)) <= 1000
 
 
 def test_same_batches_as_the_originals_loader(mnist, unpacked):
@@ -215,7 +215,7 @@ def test_same_batches_as_the_originals_loader(mnist, unpacked):
     some = range(0, 60_000, 251)  # 240 images: four full batches and a part
     sampler = RandomSampler(some, generator=torch.Generator().manual_seed(5))
     original = DataLoader(Subset(images, some), batch_size=50, sampler=sampler)
-    course = make_loaders(Subset(mnist.full_train, some), mnist.test, 50, seed=5).train
+    course = in_batches(Subset(mnist.full_train, some), 50, seed=5)
     assert len(original) == len(course) == 5
     for (expected_images, expected_labels), (batch, labels) in zip(original, course, strict=True):
         assert torch.equal(batch, expected_images)

@@ -50,7 +50,7 @@ def test_shares_are_even_and_shuffled_anew(both):
     for process in both:
         sizes, labels = process["passes"]
         assert sizes == [4] * 10 + [2]
-        first = [labels.tolist() for _, labels in distributed.share(shared_fit.loaders(83).train, seed=1)]
+        first = [labels.tolist() for _, labels in distributed.share(shared_fit.batches(83), seed=1)]
         assert [label for batch in labels for label in batch] != [label for batch in first for label in batch]
 
 
@@ -123,12 +123,12 @@ def of_three(monkeypatch):
 
 def test_a_batch_that_cannot_be_split(of_three):
     with pytest.raises(ProcessCountError, match=r"a batch of 8 can't be split evenly between 3.*Use one of 1, 2, 4, 8"):
-        distributed.share(shared_fit.loaders().train, seed=1)
+        distributed.share(shared_fit.batches(), seed=1)
 
 
 def test_a_loader_of_another_kind(of_three):
-    dataset = shared_fit.loaders().train.dataset
-    with pytest.raises(TypeError, match="make_loaders"):
+    dataset = shared_fit.batches().dataset
+    with pytest.raises(TypeError, match="in_batches"):
         distributed.share(DataLoader(dataset, batch_size=6, shuffle=True), seed=1)
 
 
@@ -168,7 +168,7 @@ def test_errors_of_the_network_are_told_from_others(error, expected, monkeypatch
 
 
 def test_alone_nothing_changes():
-    model, loader = nn.Linear(2, 2), shared_fit.loaders().train
+    model, loader = nn.Linear(2, 2), shared_fit.batches()
     with distributed.process_group(torch.device("cpu")) as device:
         assert device == torch.device("cpu")
         assert (distributed.rank(), distributed.processes()) == (0, 1)

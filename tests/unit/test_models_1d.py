@@ -9,7 +9,7 @@ from scipy.signal import ShortTimeFFT, get_window
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
-from course_utils import ORIGINAL, count_parameters, evaluate, fit, make_loaders
+from course_utils import ORIGINAL, count_parameters, evaluate, fit
 from course_utils.models import SoundCNN, SpectrogramCNN, TextCNN, dense_of_size, log_spectrogram
 from course_utils.perturb import shift
 from course_utils.text import CHARACTERS, encode
@@ -93,7 +93,7 @@ def test_fit_trains_on_waves(model):
     torch.manual_seed(0)
     network = model()
     recipe = replace(ORIGINAL, batch_size=8, epochs=6, learning_rate=1e-2)
-    history = fit(network, make_loaders(data, data, recipe.batch_size), recipe)
+    history = fit(network, data, recipe)
     assert len(history.step_loss) == 24
     assert evaluate(network, data) > 0.9
     for parameter in network.parameters():

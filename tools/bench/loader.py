@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
-from course_utils.data import data_root, load_mnist, make_loaders
+from course_utils.data import data_root, in_batches, load_mnist
 
 BATCH_SIZE = 50
 
@@ -25,7 +25,7 @@ def measure(rounds: int = 2, course_passes: int = 3) -> dict:
     mnist = load_mnist()
     images = datasets.MNIST(data_root(), download=True, transform=ToTensor())
     original = DataLoader(images, batch_size=BATCH_SIZE, shuffle=True)
-    course = make_loaders(mnist.full_train, mnist.test, BATCH_SIZE).train
+    course = in_batches(mnist.full_train, BATCH_SIZE)
 
     next(iter(original)), _seconds_of_pass(course)  # warm-up
     original_seconds, course_seconds = [], []

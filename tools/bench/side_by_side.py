@@ -10,7 +10,7 @@ from pathlib import Path
 
 from course_utils import evidence, plots
 from course_utils.bench import figure, summary
-from course_utils.training import REFERENCE
+from course_utils.recipes import REFERENCE
 from experiments.__main__ import main as run_experiments
 
 ROOT = Path(__file__).resolve().parent.parent.parent

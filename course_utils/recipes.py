@@ -1,0 +1,113 @@
+"""Recipes, which are optimisation and nothing else, and what the command line and the bench train by them."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch import nn
+from torch.utils.data import Dataset
+
+from course_utils.data import Mnist
+from course_utils.models import CNN, DeepCNN, ModernCNN
+
+SCHEDULES = ("constant", "one-cycle")
+AFFINE = ("max_shift", "max_rotation", "max_scale", "max_shear")
+UNCHANGED = dict.fromkeys(AFFINE, 0)  # replace(MODERN, **UNCHANGED) trains on the images as they are
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. Change one value with `dataclasses.replace(ORIGINAL, learning_rate=1e-2)`.
+
+    `schedule` is "constant", or "one-cycle": the learning rate rises to `learning_rate` and falls to nearly nothing
+    (Smith and Topin, 2018, arXiv:1708.07120). `epochs` may be a part of one. Each training image is turned, scaled,
+    slanted and moved by random amounts, each time anew, up to `max_rotation` degrees, `max_scale`, `max_shear` and
+    `max_shift` pixels: see `perturb.random_affine`. `label_smoothing` is the share of the target taken from the right
+    class and spread over all ten (Szegedy et al., 2016, arXiv:1512.00567).
+    """
+
+    name: str
+    batch_size: int = 50
+    learning_rate: float = 1e-3
+    epochs: float = 1
+    schedule: str = "constant"
+    max_shift: float = 0
+    max_rotation: float = 0
+    max_scale: float = 0
+    max_shear: float = 0
+    label_smoothing: float = 0
+
+    def __post_init__(self):
+        for name in ("batch_size", "learning_rate", "epochs"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in AFFINE:
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
+        if not self.max_scale < 1:
+            raise ValueError(f"max_scale must be below 1, where an image would shrink to nothing; got {self.max_scale}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be from 0 to below 1, got {self.label_smoothing}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
+
+
+ORIGINAL = Recipe("original")
+MODERN = Recipe(
+    "modern",
+    batch_size=64,
+    learning_rate=2e-2,
+    schedule="one-cycle",
+    max_shift=1,
+    max_rotation=10,
+    max_scale=0.1,
+    max_shear=0.1,
+    label_smoothing=0.1,
+)
+# How long both train, and BEST's network, were chosen by experiments/choices.py; the rest in trials on validation.
+# A tenth of an epoch needs no changed images: it sees none of them twice.
+QUICK = replace(MODERN, name="quick", batch_size=48, epochs=0.11, label_smoothing=0.2, **UNCHANGED)
+BEST = replace(MODERN, name="best", batch_size=128, epochs=3.5)
+
+
+def settings_of(recipe: Recipe, *, tuned: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The recipe's values as they are stored beside a result, without those that were `tuned` and so differ by run."""
+    return {name: value for name, value in asdict(recipe).items() if name not in tuned}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained by a recipe: the network, the split of `Mnist` it learns, what is watched, and how often.
+
+    `look_every` counts steps; None never looks. A look changes no weight, but it takes time.
+    """
+
+    recipe: Recipe
+    model: Callable[[], nn.Module]
+    train_on: str
+    watch: str | None = None
+    look_every: int | None = None
+
+    def train_set(self, mnist: Mnist) -> Dataset:
+        """The images to train on."""
+        return getattr(mnist, self.train_on)
+
+    def watched(self, mnist: Mnist) -> tuple[str, Dataset] | None:
+        """The `watch` of `fit`. The tutorial calls its part of the test images "test" in its log."""
+        return (self.watch.removesuffix("_first_2000"), getattr(mnist, self.watch)) if self.watch else None
+
+    def settings(self) -> dict[str, Any]:
+        """All of it as it is stored beside a result, the network by its name; of looks, where there are any."""
+        looks = {"watch": self.watch, "look_every": self.look_every} if self.watch else {}
+        ran = {"model": self.model.__name__, "train_on": self.train_on}
+        return {**ran, **looks, "recipe": settings_of(self.recipe)}
+
+
+EXPERIMENTS = {
+    "original": Experiment(ORIGINAL, CNN, train_on="full_train", watch="test_first_2000", look_every=100),
+    # 860 steps: each look at 5,000 validation images takes the time of some thirty of them.
+    "modern": Experiment(MODERN, ModernCNN, train_on="train", watch="validation", look_every=200),
+    "quick": Experiment(QUICK, ModernCNN, train_on="train"),  # over before it could be watched
+    "best": Experiment(BEST, DeepCNN, train_on="train", watch="validation", look_every=430),  # once an epoch
+}
+REFERENCE = "reference"  # beside them in `make bench`: the tutorial's own script
