@@ -5,6 +5,7 @@
 # make evidence   repeat the experiments that are too long for a notebook (about four hours)
 # make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
+# make links      do the links that leave the course still lead somewhere? Asks the internet
 # make lock       pin what Binder installs to what was tested here
 #
 # PYTHON=python3.12   make .venv with that Python
@@ -21,7 +22,7 @@ export TORCH
 # The course runs from .venv, whatever else these may name.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 
-.PHONY: lab check test notebooks evidence bench bench-course lock clean for-learners for-tests
+.PHONY: lab check test notebooks evidence bench bench-course links lock clean for-learners for-tests
 .DELETE_ON_ERROR:
 
 lab: for-learners
@@ -48,6 +49,9 @@ bench: for-tests
 
 bench-course: for-tests
 	$(RUN) tools.bench.course
+
+links: for-tests
+	$(RUN) pytest -m network tests/repo
 
 lock: for-tests
 	$(RUN) tools.lock
