@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from course_utils.models import check_images
+from course_utils import validate
 
 # The eight pixels around the middle of a 3x3 kernel, clockwise from the top left.
 RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
@@ -45,7 +45,7 @@ class HandMadeFeatures(nn.Module):
         self.register_buffer("kernels", hand_made_kernels().unsqueeze(1))  # (12, 1, 3, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        check_images(images)
+        validate.images(images, validate.IMAGE_SHAPE)
         responses = nn.functional.conv2d(images, self.kernels, padding=1).relu()
         return nn.functional.avg_pool2d(responses, self.pool)
 

@@ -1,15 +1,18 @@
 """The tutorial's network, the one that a modern recipe trains, and the layers they are compared with."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-IMAGE_SHAPE = (1, 28, 28)
-WAVE_SHAPE = (1, 8000)  # one channel, one second at 8 kHz
+from course_utils import validate
+from course_utils.sizes import conv_output_size
 
 
 class CNN(nn.Module):
@@ -34,7 +37,7 @@ class CNN(nn.Module):
         self.out = nn.Linear(in_features=32 * 7 * 7, out_features=10)
 
     def forward(self, images: Tensor) -> Tensor:
-        check_images(images)
+        validate.images(images, validate.IMAGE_SHAPE)
         features = self.conv2(self.conv1(images))
         return self.out(features.flatten(start_dim=1))
 
@@ -55,7 +58,7 @@ class ModernCNN(nn.Module):
         self.out = nn.Linear(64 * 3 * 3, 10)
 
     def forward(self, images: Tensor) -> Tensor:
-        check_images(images)
+        validate.images(images, validate.IMAGE_SHAPE)
         return self.out(self.blocks(images).flatten(start_dim=1))
 
 
@@ -102,38 +105,19 @@ class LocallyConnected2d(nn.Module):
         self, in_channels: int, out_channels: int, image_size: tuple[int, int], kernel_size: int, padding: int = 0
     ):
         super().__init__()
-        height, width = image_size
-        for name, value, least in (
-            ("in_channels", in_channels, 1),
-            ("out_channels", out_channels, 1),
-            ("the height in image_size", height, 1),
-            ("the width in image_size", width, 1),
-            ("kernel_size", kernel_size, 1),
-            ("padding", padding, 0),
-        ):
-            _check_whole(name, value, least)
-        self.in_channels, self.image_size = in_channels, (height, width)
-        self.kernel_size, self.padding = kernel_size, padding
-        self.output_size = tuple(size + 2 * padding - kernel_size + 1 for size in self.image_size)
-        if min(self.output_size) < 1:
-            raise ValueError(
-                f"a kernel of {kernel_size} by {kernel_size} does not fit: with a padding of {padding} the image is "
-                f"{height + 2 * padding} by {width + 2 * padding}. Use a smaller kernel or more padding."
-            )
-        positions = self.output_size[0] * self.output_size[1]
-        fan_in = in_channels * kernel_size**2
+        self.in_channels = validate.whole_number("in_channels", in_channels, at_least=1)
+        out_channels = validate.whole_number("out_channels", out_channels, at_least=1)
+        self.image_size = validate.height_and_width("image_size", image_size)
+        self.kernel_size = validate.whole_number("kernel_size", kernel_size, at_least=1)
+        self.padding = validate.whole_number("padding", padding)
+        self.output_size = tuple(conv_output_size(size, kernel_size, padding=padding) for size in self.image_size)
+        positions, fan_in = math.prod(self.output_size), self.in_channels * self.kernel_size**2
         bound = fan_in**-0.5  # nn.Conv2d's: uniform in ±1/sqrt(number of weights that make one output)
         self.weight = nn.Parameter(torch.empty(positions, out_channels, fan_in).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(positions, out_channels).uniform_(-bound, bound))
 
     def forward(self, images: Tensor) -> Tensor:
-        expected = (self.in_channels, *self.image_size)
-        if images.dim() != 4 or tuple(images.shape[1:]) != expected:
-            raise ValueError(
-                f"expected a batch of images of shape (N, {', '.join(map(str, expected))}), got "
-                f"{tuple(images.shape)}. A locally connected layer is made for one image size and one number of "
-                "channels; images without a channel axis get one with images.unsqueeze(1)."
-            )
+        validate.images(images, (self.in_channels, *self.image_size))
         # p is a position, k a pixel of its patch, n an image, o an output channel. F.unfold would do this as well,
         # image by image, which is slow where threads have to wait for each other.
         patches = F.pad(images, [self.padding] * 4)
@@ -145,13 +129,6 @@ class LocallyConnected2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"image_size={self.image_size}, kernel_size={self.kernel_size}, padding={self.padding}"
-
-
-def _check_whole(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
 # Three ways from an image (1, 28, 28) to 16 maps of 28 by 28: see notebook 02.
@@ -193,9 +170,7 @@ def downsampled_cnn(how: str) -> nn.Sequential:
     32 * 28 * 28 numbers; "global" is "max" with each of the 32 final maps averaged to one number. Takes images
     (N, 1, 28, 28) and returns logits (N, 10). Raises `ValueError` for another name.
     """
-    if how not in DOWNSAMPLING:
-        raise ValueError(f"there is no downsampling {how!r}; there are {', '.join(DOWNSAMPLING)}")
-    stride1, stride2, pool = DOWNSAMPLING[how]
+    stride1, stride2, pool = DOWNSAMPLING[validate.one_of("downsampling", how, DOWNSAMPLING)]
     layers = {"conv1": nn.Conv2d(1, 16, kernel_size=5, stride=stride1, padding=2), "relu1": nn.ReLU()}
     if pool:
         layers["pool1"] = pool()
@@ -218,8 +193,7 @@ class SoundCNN(nn.Module):
 
     def __init__(self, head: str = "global"):
         super().__init__()
-        if head not in ("global", "flatten"):
-            raise ValueError(f"there is no head {head!r}; there are global, flatten")
+        validate.one_of("head", head, ("global", "flatten"))
         self.blocks = nn.Sequential(
             *_block1d(1, 16, kernel_size=64, stride=8, padding=28, pool=4),  # (N, 16, 250): 8 ms windows
             *_block1d(16, 32, kernel_size=9, pool=4),  # (N, 32, 62)
@@ -230,7 +204,7 @@ class SoundCNN(nn.Module):
         self.out = nn.Linear(64 if head == "global" else 64 * 15, 10)
 
     def forward(self, waves: Tensor) -> Tensor:
-        check_waves(waves)
+        validate.waves(waves)
         return self.out(self.pool(self.blocks(waves)).flatten(start_dim=1))
 
 
@@ -275,7 +249,7 @@ class SpectrogramCNN(nn.Module):
         self.out = nn.Linear(64 * 8, 10)
 
     def forward(self, waves: Tensor) -> Tensor:
-        check_waves(waves)
+        validate.waves(waves)
         features = self.blocks(log_spectrogram(waves)).amax(dim=3)  # over time only: a pitch is not another pitch
         return self.out(features.flatten(start_dim=1))
 
@@ -295,11 +269,7 @@ class TextCNN(nn.Module):
         self.out = nn.Linear(filters, languages)
 
     def forward(self, texts: Tensor) -> Tensor:
-        if texts.dim() != 3 or texts.shape[1] != self.characters:
-            raise ValueError(
-                f"expected texts of shape (N, {self.characters}, L), as course_utils.text.encode makes them; "
-                f"got {tuple(texts.shape)}"
-            )
+        validate.batch("texts", texts, (self.characters, "L"))
         return self.out(self.conv(texts).relu().amax(dim=2))
 
 
@@ -310,40 +280,6 @@ def dense_of_size(parameters: int, inputs: int, outputs: int) -> nn.Sequential:
     """
     hidden = -(-(parameters - outputs) // (inputs + 1 + outputs))  # rounded up
     return nn.Sequential(nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
-
-
-def check_waves(waves: Tensor) -> None:
-    """Raise an error that says which shape or type arrived and which was expected."""
-    if waves.dim() != 3 or tuple(waves.shape[1:]) != WAVE_SHAPE:
-        hint = {1: " One wave is a batch of one with one channel: waves[None, None]"}.get(waves.dim(), "")
-        if waves.dim() == 2:
-            hint = " If the channel axis is missing: waves.unsqueeze(1). If it is one wave: waves.unsqueeze(0)"
-        raise ValueError(f"expected a batch of waves of shape (N, 1, 8000), got {tuple(waves.shape)}.{hint}")
-    if not waves.is_floating_point():
-        raise TypeError(f"expected samples as float32 in -1..1, got {waves.dtype}")
-
-
-def check_images(images: Tensor) -> None:
-    """Raise an error that says which shape or type arrived and which was expected."""
-    if images.dim() != 4 or tuple(images.shape[1:]) != IMAGE_SHAPE:
-        raise ValueError(
-            f"expected a batch of images of shape (N, 1, 28, 28), got {tuple(images.shape)}.{_shape_hint(images)}"
-        )
-    if not images.is_floating_point():
-        raise TypeError(f"expected pixels as float32 in 0..1, got {images.dtype}. Convert them: images.float() / 255")
-
-
-def _shape_hint(images: Tensor) -> str:
-    shape = tuple(images.shape)
-    if shape == IMAGE_SHAPE:
-        return " One image is a batch of one: images.unsqueeze(0)"
-    if shape == IMAGE_SHAPE[1:]:
-        return " One image is a batch of one with one channel: images[None, None]"
-    if len(shape) == 3 and shape[1:] == IMAGE_SHAPE[1:]:
-        return " The channel axis is missing: images.unsqueeze(1)"
-    if len(shape) == 4 and shape[-1] == 1:
-        return " PyTorch wants the channel axis second: images.permute(0, 3, 1, 2)"
-    return ""
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -361,6 +297,55 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     finally:
         for module, was_training in modes.items():
             module.training = was_training
+
+
+class LayerCall(NamedTuple):
+    """One run of a layer in a forward pass: its name in the model, what it received, and what it made of that."""
+
+    name: str
+    layer: nn.Module
+    input: Tensor
+    output: Tensor
+
+
+@contextmanager
+def recorded(model: nn.Module, layers: Iterable[nn.Module | str]) -> Iterator[list[LayerCall]]:
+    """A list that grows by one `LayerCall` each time one of `layers` has run in a forward pass of `model`.
+
+    `layers` are modules of the model or their names in it, such as "conv1.0". What is recorded stays as it was, even
+    where a later layer works in place. The list may be cleared between two passes. After the block nothing is
+    recorded any more, whether the block ended or failed. Raises `ValueError` for a layer that is not in the model.
+    """
+    names = {module: name for name, module in model.named_modules()}
+    calls: list[LayerCall] = []
+    received: list[Any] = []  # by the layers that are running, the innermost last
+
+    def before(_layer: nn.Module, inputs: tuple, options: dict) -> None:
+        received.append(_kept((*inputs, *options.values(), None)[0]))
+
+    def after(layer: nn.Module, _inputs: tuple, output: Any) -> None:
+        calls.append(LayerCall(names[layer], layer, received.pop(), _kept(output)))
+
+    hooks: list[RemovableHandle] = []
+    try:
+        for layer in dict.fromkeys(_found(layer, names) for layer in layers):
+            hooks.append(layer.register_forward_pre_hook(before, with_kwargs=True))
+            hooks.append(layer.register_forward_hook(after))
+        yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _found(layer: nn.Module | str, names: dict[nn.Module, str]) -> nn.Module:
+    module = {name: module for module, name in names.items()}.get(layer) if isinstance(layer, str) else layer
+    if module not in names:
+        raise ValueError(f"there is no layer {layer!r} in the model; it has {', '.join(filter(None, names.values()))}")
+    return module
+
+
+def _kept(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def count_parameters(module: nn.Module) -> int:

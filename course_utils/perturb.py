@@ -1,7 +1,9 @@
 """Images changed on purpose, for tests of what a network tolerates.
 
-Each function takes float images (N, C, H, W) with black as 0 and white as 1 and returns new ones of the same shape;
-black comes in where nothing was. What is left to chance is fixed by a seed, and leaves torch's random state alone.
+Each function takes float images (N, C, H, W) with black as 0 and white as 1 and returns new ones of the same shape,
+on the same device; black comes in where nothing was. What is left to chance is drawn on the CPU, fixed by a seed, and
+leaves torch's random state alone. Raises `ValueError` for images of another shape or an amount out of its limits,
+`TypeError` for pixels that are not floating-point numbers.
 """
 
 import math
@@ -12,8 +14,9 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
+from course_utils import validate
+
 CHUNK = 500  # images warped at a time: some 30 MB at 28 by 28 pixels
-ROUNDING = 1e-3  # grey levels by which interpolation may leave 0..1
 
 
 def shift(images: Tensor, dx: int, dy: int) -> Tensor:
@@ -21,7 +24,8 @@ def shift(images: Tensor, dx: int, dy: int) -> Tensor:
 
     Raises `ValueError` for a shift by the whole image or more, which would leave nothing to see.
     """
-    height, width = images.shape[-2:]
+    dx, dy = (validate.whole_number(name, value, at_least=None) for name, value in (("dx", dx), ("dy", dy)))
+    height, width = validate.tensor("images", images).shape[-2:]
     if abs(dx) >= width or abs(dy) >= height:
         raise ValueError(
             f"a shift by dx={dx}, dy={dy} pixels leaves nothing of an image {height} high and {width} wide; "
@@ -40,28 +44,26 @@ def scramble(images: Tensor, seed: int = 0) -> Tensor:
     """Give the pixels of images (..., H, W) new places, the same for every image: one permutation, fixed by `seed`."""
     flat = images.flatten(-2)
     order = torch.randperm(flat.shape[-1], generator=torch.Generator().manual_seed(seed))
-    return flat[..., order].view_as(images)
+    return flat[..., order.to(images.device)].view_as(images)
 
 
 def rotate(images: Tensor, degrees: float) -> Tensor:
     """Turn images (N, C, H, W) about their centre by `degrees`, counter-clockwise; pixels are interpolated linearly.
 
-    Corners that leave the frame are lost. Raises `ValueError` or `TypeError` for images of another kind, or an
-    angle that is not a finite number.
+    Corners that leave the frame are lost.
     """
-    _check_images(images)
-    _check_number("degrees", degrees)
+    validate.images(images)
+    degrees = validate.number("degrees", degrees)
     return transforms.rotate(images, degrees, interpolation=InterpolationMode.BILINEAR)
 
 
 def scale(images: Tensor, factor: float) -> Tensor:
     """Enlarge (factor above 1) or shrink (below 1) images (N, C, H, W) about their centre; the frame stays.
 
-    Pixels are interpolated linearly, so that shrinking to less than a half skips some. Raises `ValueError` for a
-    factor that is not above 0, and the errors of `rotate` for the images.
+    Pixels are interpolated linearly, so that shrinking to less than a half skips some.
     """
-    _check_images(images)
-    _check_number("factor", factor, above=0)
+    validate.images(images)
+    factor = validate.number("factor", factor, above=0)
     return transforms.affine(
         images, angle=0, translate=[0, 0], scale=factor, shear=[0, 0], interpolation=InterpolationMode.BILINEAR
     )
@@ -82,15 +84,13 @@ def random_affine(
     slant that moves a pixel sideways by at most `max_shear` times its height above the centre, a shift of at most
     `max_shift` pixels along x and as much along y. Pixels are interpolated linearly. `part` says which images of a
     larger batch these are, so that they are changed as they would be in the whole: slice(1, None, 2) is every second
-    one. Raises `ValueError` for an amount below 0 or a `max_scale` of 1 or more, and the errors of
-    `rotate` for the images.
+    one. An amount may not be below 0, and `max_scale` must be below 1.
     """
-    _check_images(images)
-    limits = {"max_rotation": max_rotation, "max_scale": max_scale, "max_shear": max_shear, "max_shift": max_shift}
+    validate.images(images)
+    limits = {"max_rotation": max_rotation, "max_shear": max_shear, "max_shift": max_shift}
     for name, limit in limits.items():
-        _check_number(name, limit, at_least=0)
-    if max_scale >= 1:
-        raise ValueError(f"max_scale must be below 1, where an image would shrink to nothing; got {max_scale}")
+        validate.number(name, limit, at_least=0)
+    validate.number("max_scale", max_scale, at_least=0, below=1)
     unit = torch.rand(5, len(images) * (part.step or 1), generator=generator)[:, part] * 2 - 1
     amounts = unit * torch.tensor([math.radians(max_rotation), max_scale, max_shear, max_shift, max_shift])[:, None]
     matrices = _affine_matrices(*amounts, *images.shape[-2:]).to(images)
@@ -119,12 +119,10 @@ def elastic_warp(images: Tensor, alpha: float, sigma: float = 4.0, seed: int = 1
     `alpha`, in pixels, is how far a pixel moves: the root mean square over the image. `sigma`, in pixels, is how
     smooth the field is: random arrows are blurred with a Gaussian of that width, as in Simard, Steinkraus and Platt,
     *Best practices for convolutional neural networks*, 2003. Their mean is taken off: the image is bent, not moved.
-    Raises `ValueError` for an alpha below 0 or a sigma that is not above 0 or too wide for the image, and the errors
-    of `rotate` for the images.
     """
-    _check_images(images)
-    _check_number("alpha", alpha, at_least=0)
-    _check_number("sigma", sigma, above=0)
+    validate.images(images)
+    alpha = validate.number("alpha", alpha, at_least=0)
+    sigma = validate.number("sigma", sigma, above=0)
     height, width = images.shape[-2:]
     # grid_sample counts an image's height and width as 2 units each.
     units = torch.tensor([2 / width, 2 / height]).to(images)
@@ -153,15 +151,10 @@ def noise(images: Tensor, std: float, seed: int = 1) -> Tensor:
     """Add to each pixel of (N, C, H, W) a normal random number of standard deviation `std`, then clip to 0..1.
 
     `std` is in grey levels, where 1 is the step from black to white; the clipping makes the noise on a black or
-    white pixel weaker than that. Raises `ValueError` for a std below 0 or pixels outside 0..1, and the errors of
-    `rotate` for the images.
+    white pixel weaker than that. Raises `ValueError` for pixels outside 0..1.
     """
-    _check_images(images)
-    _check_number("std", std, at_least=0)
-    if images.numel() and not (images.min() > -ROUNDING and images.max() < 1 + ROUNDING):
-        raise ValueError(
-            f"expected pixels from 0 to 1, got {images.min():g} to {images.max():g}. Divide bytes by 255 first"
-        )
+    validate.in_unit_range("pixels", validate.images(images))
+    std = validate.number("std", std, at_least=0)
     added = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)).to(images)
     return (images + std * added).clamp(0, 1)
 
@@ -169,11 +162,10 @@ def noise(images: Tensor, std: float, seed: int = 1) -> Tensor:
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Blur images (N, C, H, W) with a Gaussian whose standard deviation is `sigma` pixels.
 
-    The image is mirrored at its border. Raises `ValueError` for a sigma below 0 or too wide for the image, and the
-    errors of `rotate` for the images.
+    The image is mirrored at its border.
     """
-    _check_images(images)
-    _check_number("sigma", sigma, at_least=0)
+    validate.images(images)
+    sigma = validate.number("sigma", sigma, at_least=0)
     return images.clone() if sigma == 0 else _gaussian(images, sigma)
 
 
@@ -201,25 +193,3 @@ def _blur_matrix(size: int, reach: int, sigma: float) -> Tensor:
     """The matrix (size, size) that blurs a row multiplied by it: each row is one blurred pixel."""
     # Blurring is linear, so what it does to single pixels says all.
     return transforms.gaussian_blur(torch.eye(size)[None], [2 * reach + 1, 1], [sigma, sigma])[0]
-
-
-def _check_images(images: Tensor) -> None:
-    """Raise an error that says which shape or type arrived and which was expected."""
-    if images.dim() != 4:
-        hint = {
-            2: " One image is a batch of one with one channel: images[None, None]",
-            3: " If the channel axis is missing: images.unsqueeze(1). If it is one image: images.unsqueeze(0)",
-        }
-        raise ValueError(
-            f"expected images of shape (N, C, H, W), got {tuple(images.shape)}.{hint.get(images.dim(), '')}"
-        )
-    if not images.is_floating_point():
-        raise TypeError(f"expected pixels as float32 in 0..1, got {images.dtype}. Convert them: images.float() / 255")
-
-
-def _check_number(name: str, value: float, *, above: float = -math.inf, at_least: float = -math.inf) -> None:
-    """Raise `ValueError` unless the value is finite and within its limit."""
-    if not (math.isfinite(value) and value > above and value >= at_least):
-        limit = f" above {above:g}" if math.isfinite(above) else ""
-        limit = f" of at least {at_least:g}" if math.isfinite(at_least) else limit
-        raise ValueError(f"{name} must be a finite number{limit}, got {value}")

@@ -62,17 +62,13 @@ def depths(network: nn.Module, seed: int, mnist: Mnist, seen: ImageSet) -> list[
     return [(ours, labels, theirs) for ours, theirs in pairs]
 
 
-def score(fitted, features: Tensor, labels: Tensor) -> float:
-    return float(fitted.score(features.flatten(1).numpy(), labels.numpy()))
-
-
 def chosen_strengths(network: nn.Module, mnist: Mnist) -> list[float]:
     """For each depth, the strength whose probe is best on the validation images."""
     return [
         tune(
             STRENGTHS,
             lambda strength, ours=ours, labels=labels: probe(ours, labels, strength),
-            lambda fitted, theirs=theirs: score(fitted, theirs, mnist.validation.labels),
+            lambda fitted, theirs=theirs: fitted.score(theirs, mnist.validation.labels),
         )[0]
         for ours, labels, theirs in depths(network, TUNING_SEED, mnist, mnist.validation)
     ]
@@ -88,7 +84,7 @@ def run() -> list[dict]:
         for seed in SEEDS:
             found = depths(network_of(name, trained, seed, mnist), seed, mnist, mnist.test)
             accuracy = [
-                score(probe(ours, labels, strength), theirs, mnist.test.labels)
+                probe(ours, labels, strength).score(theirs, mnist.test.labels)
                 for (ours, labels, theirs), strength in zip(found, strengths, strict=True)
             ]
             results.append(

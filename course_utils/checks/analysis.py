@@ -173,7 +173,7 @@ def _calibration_rule(gaps: list[tuple[float, float]], said: str) -> str:
 
 @exercise
 def auroc(function) -> None:
-    """A function (known (N,), strangers (M,)) -> share of pairs in which the known one scores higher, ties half."""
+    """A function (in_distribution (N,), out_of_distribution (M,)) -> share of pairs with the first higher, ties ½."""
     for known, strangers in _score_cases():
         said = f"{len(known)} known images and {len(strangers)} strangers"
         found = expect_number(call(function, known.clone(), strangers.clone(), said=said), "the AUROC")

@@ -1,7 +1,5 @@
 """Draw a digit, and see what a network reads: with the drawing as it is, and brought into MNIST's form."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -11,8 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from traitlets import Dict, Float, Int, default, observe, validate
 
-from course_utils.models import IMAGE_SHAPE, device_of, evaluation_mode
+from course_utils.models import LayerCall, device_of, evaluation_mode, recorded
 from course_utils.plots import image_axes
+from course_utils.validate import IMAGE_SHAPE
 from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
 from course_utils.widgets.strokes import PEN_WIDTH, check_strokes, draw, mnist_way, scaled
@@ -48,7 +47,8 @@ def read(model: nn.Module, picture: Tensor) -> Reading:
 
 def _run(model: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Logits (N, 10) and feature maps (N, C, H, W) of up to two blocks. Leaves the model's mode as it was."""
-    with evaluation_mode(model), torch.no_grad(), _block_outputs(model) as maps:
+    leaves = [layer for layer in model.modules() if not list(layer.children())]
+    with evaluation_mode(model), torch.no_grad(), recorded(model, leaves) as calls:
         logits = model(images.to(device_of(model)))
     if logits.shape != (len(images), 10):
         raise ValueError(
@@ -57,31 +57,21 @@ def _run(model: nn.Module, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         )
     if not logits.isfinite().all():
         raise ValueError("the network's answer holds NaN or infinity: did its training diverge? Train a new one")
-    return logits.cpu(), [layer.cpu() for layer in maps[:2]]
+    return logits.cpu(), [maps.cpu() for maps in _block_outputs(calls)[:2]]
 
 
-@contextmanager
-def _block_outputs(model: nn.Module) -> Iterator[list[Tensor]]:
-    """The list that a forward pass fills with one tensor (N, C, H, W) for each block.
+def _block_outputs(calls: list[LayerCall]) -> list[Tensor]:
+    """What each block made, (N, C, H, W): a block is a `nn.Conv2d` and the layers run after it, up to the next.
 
-    A block is a `nn.Conv2d` and the layers run after it, up to the next; layers that leave one number a map, as
-    global pooling does, are not counted.
+    Layers that leave one number a map, as global pooling does, are not counted.
     """
     outputs = []
-
-    def keep(layer: nn.Module, _inputs, output) -> None:
+    for _, layer, _, output in calls:
         if isinstance(layer, nn.Conv2d):
             outputs.append(output)
         elif outputs and isinstance(output, Tensor) and output.dim() == 4 and output[0, 0].numel() > 1:
             outputs[-1] = output
-
-    leaves = [layer for layer in model.modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(keep) for layer in leaves]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
+    return outputs
 
 
 def montage(maps: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_utils.models import IMAGE_SHAPE
+from course_utils.validate import IMAGE_SHAPE
 from course_utils.widgets.base import grey_image
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from traitlets import Bytes, Int, List, validate
 
-from course_utils.models import device_of, evaluation_mode
+from course_utils.models import LayerCall, device_of, evaluation_mode, recorded
 from course_utils.perturb import shift
 from course_utils.widgets.base import Converted, CourseWidget, grey_image, module
 
@@ -97,64 +97,47 @@ def _check_networks(networks: Mapping[str, nn.Module]) -> None:
 
 def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:
     """Logits (dy, dx, 10), and titled feature maps (dy, dx, maps, H, W), of the digit at all places."""
-    watch = _Watch(network)
     device = device_of(network)
+    leaves = [layer for layer in network.modules() if not list(layer.children())]
+    rows, stages = [], []
     try:
-        with evaluation_mode(network), torch.inference_mode():
+        with evaluation_mode(network), torch.inference_mode(), recorded(network, leaves) as calls:
             network(moved[len(moved) // 2, moved.shape[1] // 2, None].to(device))
-            watch.choose()
-            rows = [(network(row.to(device)).cpu(), watch.take()) for row in moved]  # row by row: little memory
+            chosen = _most_varying(_stages(calls))
+            for row in moved:  # row by row: little memory
+                calls.clear()
+                rows.append(network(row.to(device)).cpu())
+                stages.append({title: maps[:, chosen].cpu() for title, maps in _stages(calls).items()})
     except Exception as error:
         error.add_note(f"This happened in network {name!r}, given images {tuple(moved.shape[1:])}.")
         raise
-    finally:
-        watch.remove()
-    logits = torch.stack([row for row, _ in rows])
+    logits = torch.stack(rows)
     expected = (*moved.shape[:2], 10)
     if tuple(logits.shape) != expected or not logits.isfinite().all():
         raise ValueError(
             f"expected network {name!r} to give ten finite logits for each image, {expected[1:]}, got "
             f"{tuple(logits.shape[1:])}{'' if logits.isfinite().all() else ', some of them NaN or infinite'}"
         )
-    titles = [title for title, _ in rows[0][1]]
-    maps = [torch.stack([stages[index][1] for _, stages in rows]) for index in range(len(titles))]
-    return logits, list(zip(titles, maps, strict=True))
+    return logits, [(title, torch.stack([row[title] for row in stages])) for title in stages[0]]
 
 
-class _Watch:
-    """Notes the feature maps before and after the last pooling of a network, or the last ones if it doesn't pool."""
+def _stages(calls: list[LayerCall]) -> dict[str, Tensor]:
+    """Feature maps (N, C, H, W) before and after the last pooling, or the last ones of a network that doesn't pool."""
+    convolutions = [index for index, call in enumerate(calls) if isinstance(call.layer, nn.Conv2d)]
+    # What a dense layer makes is no map of features.
+    maps = [call for call in calls[min(convolutions, default=len(calls)) :] if call.output.dim() == 4]
+    pooled = [call for call in maps if isinstance(call.layer, POOLING)]
+    if pooled:
+        return {"before the last pooling": pooled[-1].input, "after it": pooled[-1].output}
+    return {"feature maps, no pooling": maps[-1].output} if maps else {}
 
-    def __init__(self, network: nn.Module):
-        self.convolved, self.last, self.pooled = False, None, None
-        self.chosen = slice(None)
-        leaves = [layer for layer in network.modules() if not list(layer.children())]
-        self.hooks = [layer.register_forward_hook(self._note) for layer in leaves]
 
-    def _note(self, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        self.convolved |= isinstance(layer, nn.Conv2d)
-        if self.convolved and output.dim() == 4:  # what a dense layer makes is no map of features
-            self.last = output
-            if isinstance(layer, POOLING):
-                self.pooled = (inputs[0], output)
-
-    def choose(self) -> None:
-        """From now on take only a few of the maps: those that vary most over the image of the last forward pass."""
-        stages = self.take()
-        if stages:
-            spread = stages[0][1][0].flatten(1).var(1, correction=0)
-            self.chosen = spread.argsort(descending=True, stable=True)[:MAPS_SHOWN]
-
-    def take(self) -> list[tuple[str, Tensor]]:
-        """Titles and maps (N, C, H, W) of the last forward pass."""
-        stages = [] if self.last is None else [("feature maps, no pooling", self.last)]
-        if self.pooled:
-            stages = list(zip(("before the last pooling", "after it"), self.pooled, strict=True))
-        self.convolved, self.last, self.pooled = False, None, None
-        return [(title, maps.cpu()[:, self.chosen]) for title, maps in stages]
-
-    def remove(self) -> None:
-        for hook in self.hooks:
-            hook.remove()
+def _most_varying(stages: dict[str, Tensor]) -> Tensor | slice:
+    """Of the first stage's maps, those that vary most over the first image."""
+    if not stages:
+        return slice(None)
+    spread = next(iter(stages.values()))[0].flatten(1).var(1, correction=0)
+    return spread.argsort(descending=True, stable=True)[:MAPS_SHOWN]
 
 
 def _packed(pictures: tuple[list[tuple[str, Tensor]], ...]) -> tuple[list[list[dict[str, Any]]], bytes]:

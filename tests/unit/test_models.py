@@ -1,124 +1,254 @@
-"""The networks: their parameters, their arithmetic, and what they say to a wrong input."""
+"""The networks: parameters by arithmetic, logits against torch's functions and SciPy, and what can be seen inside."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.signal import ShortTimeFFT, get_window
 from torch import nn
+from torch.testing import assert_close
+from torch.utils.data import TensorDataset
 
-from course_utils import CNN, ModernCNN, count_parameters
-from course_utils.models import DeepCNN, evaluation_mode
+from course_utils import CNN, ORIGINAL, ModernCNN, count_parameters, evaluate, fit, models
+from course_utils.models import DeepCNN, LocallyConnected2d, SoundCNN, SpectrogramCNN, TextCNN, downsampled_cnn
+from course_utils.perturb import shift
+from course_utils.text import CHARACTERS, encode
+
+IMAGE_NETWORKS = [CNN, ModernCNN, DeepCNN]
+WAVE_NETWORKS = [SoundCNN, SpectrogramCNN]
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int) -> int:
+def conv(in_channels: int, out_channels: int, kernel_size: int) -> int:
     """Weights and biases of a convolution, by arithmetic."""
     return out_channels * (in_channels * kernel_size * kernel_size + 1)
 
 
-def test_cnn_has_the_parameters_of_the_tutorial_layer_by_layer():
-    model = CNN()
-    assert [name for name, _ in model.named_children()] == ["conv1", "conv2", "out"]
-    assert count_parameters(model.conv1) == _conv(1, 16, 5) == 416
-    assert count_parameters(model.conv2) == _conv(16, 32, 5) == 12_832
-    assert count_parameters(model.out) == (32 * 7 * 7 + 1) * 10 == 15_690
-    assert count_parameters(model) == 28_938
+def normed(first: int, *channels: int) -> int:
+    """Parameters of convolutions with a batch norm in place of a bias; the first kernel is `first` wide, others 3."""
+    sizes = [first] + [3] * (len(channels) - 1)
+    return sum(conv(a, b, k) + b for a, b, k in zip((1, *channels), channels, sizes, strict=False))
 
 
-def test_cnn_logits_by_hand():
-    """The same weights through torch's functions, step by step as the tutorial describes them."""
+TUTORIAL = conv(1, 16, 5) + conv(16, 32, 5)
+
+
+@pytest.mark.parametrize(
+    ("make", "parameters", "stated"),
+    [
+        (CNN, TUTORIAL + (32 * 7 * 7 + 1) * 10, 28_938),
+        (ModernCNN, normed(3, 16, 32, 64) + (64 * 3 * 3 + 1) * 10, 29_178),
+        (DeepCNN, normed(5, 16, 32, 64, 64) + (64 * 3 * 3 + 1) * 10, 66_426),
+        *((lambda how=how: downsampled_cnn(how), 28_938, 28_938) for how in ("max", "average", "stride", "late")),
+        (lambda: downsampled_cnn("none"), TUTORIAL + (32 * 28 * 28 + 1) * 10, 264_138),
+        (lambda: downsampled_cnn("global"), TUTORIAL + (32 + 1) * 10, 13_578),
+        (SoundCNN, 16 * 64 + 9 * (16 * 32 + 32 * 64) + 5 * 64 * 64 + 2 * 176 + 65 * 10, 45_546),
+        (lambda: SoundCNN(head="flatten"), 45_546 + 64 * 14 * 10, 54_506),
+        (SpectrogramCNN, normed(3, 16, 32, 64) + (64 * 8 + 1) * 10, 28_538),
+    ],
+)
+def test_parameters_and_logits(make, parameters, stated):
+    """Of one input too, whose logits don't depend on its neighbours."""
+    network = make().eval()
+    assert count_parameters(network) == parameters == stated
+    inputs = torch.rand(3, 1, *((8000,) if isinstance(network, tuple(WAVE_NETWORKS)) else (28, 28)))
+    logits = network(inputs)
+    assert logits.shape == (3, 10)
+    assert_close(network(inputs[:1]), logits[:1], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("make", [*IMAGE_NETWORKS, *WAVE_NETWORKS])
+def test_inputs_of_another_kind_are_refused(make):
+    expected = "(N, 1, 28, 28)" if make in IMAGE_NETWORKS else "(N, 1, 8000)"
+    for shape in ((28, 28), (5, 3, 28, 28), (5, 3, 8000), (8000,)):
+        with pytest.raises(ValueError) as raised:
+            make()(torch.zeros(shape))
+        assert expected in str(raised.value) and str(shape) in str(raised.value)
+    with pytest.raises(TypeError, match=r"got torch\.uint8"):
+        make()(torch.zeros(2, 1, *((28, 28) if make in IMAGE_NETWORKS else (8000,))).byte())
+
+
+def by_hand(weights, images, how):
+    """`downsampled_cnn` written out, without nn.Module; late and stride compute every position and drop most."""
+    conv1 = F.conv2d(images, weights["conv1.weight"], weights["conv1.bias"], padding=2).clamp(min=0)
+    if how == "stride":
+        conv1 = conv1[:, :, ::2, ::2]
+    pool = {"max": F.max_pool2d, "global": F.max_pool2d, "average": F.avg_pool2d}.get(how, lambda maps, _: maps)
+    conv2 = F.conv2d(pool(conv1, 2), weights["conv2.weight"], weights["conv2.bias"], padding=2).clamp(min=0)
+    step = {"stride": 2, "late": 4}.get(how, 1)
+    maps = pool(conv2[:, :, ::step, ::step], 2)
+    if how == "global":
+        maps = maps.mean(dim=(2, 3), keepdim=True)
+    return maps.reshape(len(images), -1) @ weights["out.weight"].T + weights["out.bias"]
+
+
+@pytest.mark.parametrize("how", models.DOWNSAMPLING)
+def test_the_tutorials_network_and_its_ways_down_by_hand(how):
     torch.manual_seed(0)
-    model = CNN().eval()
-    images = torch.rand(3, 1, 28, 28)
-    x = F.conv2d(images, model.conv1[0].weight, model.conv1[0].bias, padding=2)
-    assert x.shape == (3, 16, 28, 28)
-    x = F.max_pool2d(x.clamp(min=0), 2)
-    x = F.conv2d(x, model.conv2[0].weight, model.conv2[0].bias, padding=2)
-    assert x.shape == (3, 32, 14, 14)
-    x = F.max_pool2d(x.clamp(min=0), 2)
-    expected = x.reshape(3, 1568) @ model.out.weight.T + model.out.bias
-    assert torch.allclose(model(images), expected, atol=1e-6)
+    network, images = downsampled_cnn(how), torch.rand(4, 1, 28, 28)
+    expected = by_hand(network.state_dict(), images, how)
+    assert_close(network(images), expected, rtol=0, atol=1e-5)
+    if how == "max":
+        tutorials = CNN()
+        assert [name for name, _ in tutorials.named_children()] == ["conv1", "conv2", "out"]
+        for name, layer in (("conv1", tutorials.conv1[0]), ("conv2", tutorials.conv2[0]), ("out", tutorials.out)):
+            layer.load_state_dict(network.get_submodule(name).state_dict())
+        assert_close(tutorials(images), expected, rtol=0, atol=1e-5)
 
 
-def test_modern_cnn_logits_by_hand():
+@pytest.mark.parametrize("make", [ModernCNN, DeepCNN])
+def test_the_normed_networks_by_hand(make):
     torch.manual_seed(0)
-    model = ModernCNN().eval()
+    model = make().eval()
     x = images = torch.rand(3, 1, 28, 28)
-    for conv, norm in zip(model.blocks[0::4], model.blocks[2::4], strict=True):
+    layers, pools = list(model.blocks), [True, True, make is ModernCNN, True]
+    sizes = []
+    while layers:
+        kernel = layers.pop(0).weight
+        x = F.conv2d(x, kernel, padding=kernel.shape[2] // 2)
+        if pools.pop(0):
+            layers.pop(0)
+            x = F.max_pool2d(x, 2)
+        norm, _ = layers.pop(0), layers.pop(0)
         nn.init.normal_(norm.weight)  # else the norm does nothing in evaluation mode, at the start
         nn.init.uniform_(norm.running_var, 0.5, 2)
         nn.init.normal_(norm.running_mean)
         nn.init.normal_(norm.bias)
-        x = F.max_pool2d(F.conv2d(x, conv.weight, padding=1), 2)
         mean, deviation = norm.running_mean[:, None, None], (norm.running_var[:, None, None] + norm.eps).sqrt()
         x = ((x - mean) / deviation * norm.weight[:, None, None] + norm.bias[:, None, None]).clamp(min=0)
-    expected = x.reshape(3, -1) @ model.out.weight.T + model.out.bias
-    assert torch.allclose(model(images), expected, atol=1e-4)
+        sizes.append(tuple(x.shape[1:]))
+    fourth = [] if make is ModernCNN else [(64, 7, 7)]
+    assert sizes == [(16, 14, 14), (32, 7, 7), *fourth, (64, 3, 3)]
+    assert_close(model(images), x.reshape(3, -1) @ model.out.weight.T + model.out.bias, rtol=0, atol=1e-4)
 
 
-def test_modern_cnn_is_no_larger_than_the_course_promises():
-    norms = 2 * (16 + 32 + 64)  # a scale and an offset for each channel
-    weights = 9 * (1 * 16 + 16 * 32 + 32 * 64)
-    assert count_parameters(ModernCNN()) == weights + norms + (64 * 3 * 3 + 1) * 10 <= 30_000
+# --- locally connected ----------------------------------------------------------------------------------------------
+
+SETTINGS = [
+    # in_channels, out_channels, image_size, kernel_size, padding
+    (1, 16, (28, 28), 5, 2),
+    (2, 3, (5, 7), 3, 0),  # not square
+    (3, 2, (4, 6), 2, 1),  # an even kernel, which makes the map larger
+    (1, 1, (3, 3), 5, 1),  # a kernel that only fits the padded image
+    (4, 5, (6, 1), 1, 0),
+]
 
 
-def test_deep_cnn():
-    weights = 25 * 1 * 16 + 9 * (16 * 32 + 32 * 64 + 64 * 64)
-    norms = 2 * (16 + 32 + 64 + 64)
-    assert count_parameters(DeepCNN()) == weights + norms + (64 * 3 * 3 + 1) * 10 <= 100_000
-    sizes = []
-    model = DeepCNN().eval()
-    for layer in model.blocks:
-        layer.register_forward_hook(lambda layer, _, output: sizes.append((type(layer).__name__, *output.shape[1:])))
-    model(torch.zeros(2, 1, 28, 28))
-    assert [size[1:] for size in sizes if size[0] == "ReLU"] == [(16, 14, 14), (32, 7, 7), (64, 7, 7), (64, 3, 3)]
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_locally_connected_is_a_convolution_of_its_own_at_every_position(setting):
+    in_channels, out_channels, (height, width), size, padding = setting
+    torch.manual_seed(0)
+    layer, images = LocallyConnected2d(*setting), torch.randn(3, in_channels, height, width)
+    found = layer(images)
+    padded = F.pad(images, [padding] * 4)
+    columns = width + 2 * padding - size + 1
+    assert found.shape == (3, out_channels, height + 2 * padding - size + 1, columns)
+    for position, (weight, bias) in enumerate(zip(layer.weight, layer.bias, strict=True)):
+        row, column = divmod(position, columns)
+        patch = padded[:, :, row : row + size, column : column + size]
+        expected = F.conv2d(patch, weight.view(out_channels, in_channels, size, size), bias)[:, :, 0, 0]
+        assert_close(found[:, :, row, column], expected)
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_any_number_of_images(network, count):
-    """One image too; and each image's logits don't depend on its neighbours."""
-    model = network().eval()
-    images = torch.rand(count, 1, 28, 28)
-    logits = model(images)
-    assert logits.shape == (count, 10)
-    assert torch.allclose(logits[:1], model(images[:1]), atol=1e-5)
+def test_locally_connected_starts_and_learns_as_a_convolution_does():
+    torch.manual_seed(3)
+    layer, convolution = LocallyConnected2d(4, 8, (9, 9), 3), nn.Conv2d(4, 800, 3)
+    for ours, theirs in ((layer.weight, convolution.weight), (layer.bias, convolution.bias)):
+        assert ours.abs().max().item() <= (4 * 9) ** -0.5
+        assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.05)
+    layer = LocallyConnected2d(2, 2, (3, 4), 2, padding=1).double()
+    images = torch.randn(2, 2, 3, 4, dtype=torch.float64, requires_grad=True)
+
+    def outputs(images, weight, bias):
+        return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, images)
+
+    assert torch.autograd.gradcheck(outputs, (images, layer.weight, layer.bias))
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
+def test_locally_connected_refuses_a_kernel_that_does_not_fit_and_other_images():
+    with pytest.raises(ValueError, match=r"kernel_size=9, .* are 8"):
+        LocallyConnected2d(1, 2, (6, 8), 9, padding=1)
+    with pytest.raises(ValueError, match=r"\(N, 1, 6, 8\), got \(2, 1, 8, 6\)"):
+        LocallyConnected2d(1, 2, (6, 8), 3)(torch.zeros(2, 1, 8, 6))
+
+
 @pytest.mark.parametrize(
-    ("shape", "advice"),
-    [
-        ((1, 28, 28), "images.unsqueeze(0)"),
-        ((28, 28), "images[None, None]"),
-        ((5, 28, 28), "images.unsqueeze(1)"),
-        ((5, 28, 28, 1), "images.permute(0, 3, 1, 2)"),
-        ((5, 3, 28, 28), ""),
-        ((5, 1, 32, 32), ""),
-        ((5, 1, 28, 27), ""),
-        ((5, 784), ""),
-        ((2, 5, 1, 28, 28), ""),
-        ((), ""),
-    ],
-    ids=str,
+    ("name", "parameters"),
+    [("dense", 784 * 12_544 + 12_544), ("local", 16 * 28 * 28 * (25 + 1)), ("shared", 16 * (25 + 1))],
 )
-def test_wrong_shape_is_named_with_the_right_one(network, shape, advice):
-    with pytest.raises(ValueError) as caught:
-        network()(torch.zeros(shape))
-    message = str(caught.value)
-    assert "expected a batch of images of shape (N, 1, 28, 28)" in message
-    assert f"got {shape}" in message
-    assert advice in message
-    if advice:  # and it works
-        images = eval(advice.removesuffix("."), {"images": torch.zeros(shape)})
-        assert network().eval()(images).shape == (len(images), 10)
-    else:
-        assert message.endswith(f"got {shape}.")
+def test_three_layers_for_the_same_heads(name, parameters):
+    layer, images = models.LAYERS[name](), torch.rand(2, 1, 28, 28)
+    assert count_parameters(layer) == parameters
+    assert layer(images).shape == (2, 16, 28, 28)
+    for make, head in ((models.with_head, 12_544 * 10 + 10), (models.with_small_head, 784 * 10 + 10)):
+        assert make(layer)(images).shape == (2, 10)
+        assert count_parameters(make(layer)) == parameters + head
 
 
-@pytest.mark.parametrize("network", [CNN, ModernCNN, DeepCNN])
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
-def test_whole_numbers_are_refused(network, dtype):
-    with pytest.raises(TypeError, match=rf"float32 in 0..1, got {dtype}.*images.float\(\) / 255"):
-        network()(torch.zeros(2, 1, 28, 28, dtype=dtype))
+# --- sound and text -------------------------------------------------------------------------------------------------
+
+
+def test_global_head_is_invariant_to_shifts_by_the_product_of_its_strides_and_flatten_is_not():
+    waves = F.pad(torch.randn(4, 1, 2000), (3000, 3000))
+    torch.manual_seed(0)
+    for head, same in (("global", True), ("flatten", False)):
+        network = SoundCNN(head=head).eval()
+        with torch.inference_mode():
+            moved = network(shift(waves, 8 * 4 * 4 * 4, 0))
+            assert torch.allclose(moved, network(waves), atol=1e-5) == same
+
+
+def test_log_spectrogram_is_scipys():
+    waves = torch.randn(2, 1, 8000, dtype=torch.float64)
+    scipys = ShortTimeFFT(get_window("hann", 256), hop=128, fs=8000)
+    padded = np.pad(waves[1, 0].numpy(), 128, mode="reflect")  # torch.stft mirrors at both ends
+    expected = np.log(np.abs(scipys.stft(padded)) + 0.01)
+    found = models.log_spectrogram(waves)
+    assert found.shape == (2, 1, 129, 63)
+    assert np.abs(found[1, 0].numpy() - expected[:, 1:64]).max() < 1e-4  # scipy's first window lies before the wave
+
+
+def test_text_network_is_counts_of_trigrams_it_found():
+    torch.manual_seed(0)
+    network = TextCNN(CHARACTERS, languages=12, filters=7)
+    texts = encode(["abc", "Łódź"])
+    responses = F.conv1d(texts, network.conv.weight, network.conv.bias, padding=1)
+    expected = F.linear(responses.clamp(min=0).max(dim=2).values, network.out.weight, network.out.bias)
+    assert_close(network(texts), expected, rtol=0, atol=1e-6)
+    assert count_parameters(network) == 7 * (3 * CHARACTERS + 1) + 12 * (7 + 1)
+    with pytest.raises(ValueError, match=rf"texts of shape \(N, {CHARACTERS}, L\)"):
+        network(texts.transpose(1, 2))
+
+
+@pytest.mark.parametrize("make", WAVE_NETWORKS)
+def test_fit_trains_on_waves(make):
+    time = torch.arange(8000) / 8000
+    waves = torch.stack([torch.sin(6.2832 * 200 * 2**pitch * time + phase) for pitch in range(4) for phase in range(8)])
+    data = TensorDataset(waves.unsqueeze(1), torch.arange(4).repeat_interleave(8))  # four tones, an octave apart
+    torch.manual_seed(0)
+    network = make()
+    recipe = replace(ORIGINAL, batch_size=8, epochs=6, learning_rate=1e-2)
+    history = fit(network, data, recipe)
+    assert len(history.step_loss) == 24
+    assert evaluate(network, data) > 0.9
+    assert all(parameter.is_contiguous() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("parameters", "inputs", "outputs"), [(45_546, 8000, 10), (27_020, 1584, 12), (100, 3, 2)])
+def test_dense_of_size_has_at_least_as_many(parameters, inputs, outputs):
+    network = models.dense_of_size(parameters, inputs, outputs)
+    assert network(torch.zeros(5, 1, inputs)).shape == (5, outputs)
+    assert parameters <= count_parameters(network) < parameters + inputs + 1 + outputs
+
+
+def test_names_that_are_unknown():
+    for make, wrong in ((downsampled_cnn, "min"), (SoundCNN, "mean")):
+        with pytest.raises(ValueError, match=f"'{wrong}'; there are .*global"):
+            make(wrong)
+
+
+# --- any network ----------------------------------------------------------------------------------------------------
 
 
 def test_frozen_parameters_are_not_counted():
@@ -136,22 +266,41 @@ def test_evaluation_mode_comes_and_goes_with_its_block():
     model[1][1].eval()
     before = [module.training for module in model.modules()]
     assert len(set(before)) == 2
-    with evaluation_mode(model):
+    with pytest.raises(KeyError), models.evaluation_mode(model):
         assert not any(module.training for module in model.modules())
-        with pytest.raises(KeyError), evaluation_mode(model):
-            raise KeyError
+        with pytest.raises(IndexError), models.evaluation_mode(model):
+            raise IndexError
         assert not any(module.training for module in model.modules())
-    assert [module.training for module in model.modules()] == before
-    with pytest.raises(KeyError), evaluation_mode(model):
         raise KeyError
     assert [module.training for module in model.modules()] == before
 
 
-def test_evaluation_mode_keeps_the_running_statistics():
-    model = nn.BatchNorm1d(3)
-    before = model.running_mean.clone()
-    with evaluation_mode(model):
-        model(torch.rand(5, 3) + 4)
-    assert torch.equal(model.running_mean, before) and model.num_batches_tracked == 0
-    model(torch.rand(5, 3) + 4)
-    assert not torch.equal(model.running_mean, before)
+def test_recorded_says_what_layers_receive_and_give_in_running_order():
+    """A layer that runs twice is recorded twice, and what is recorded outlives a later layer that works in place."""
+    torch.manual_seed(0)
+    double = nn.Linear(4, 4)
+    model = nn.Sequential(nn.ReLU(inplace=True), double, nn.Sequential(nn.ReLU(inplace=True), double))
+    x = torch.randn(3, 4)
+    once = F.linear(x.relu(), double.weight, double.bias)
+    twice = F.linear(once.relu(), double.weight, double.bias)
+    with models.recorded(model, [double, "0", "2", double]) as calls:
+        for _ in range(2):
+            calls.clear()
+            model(x.clone())
+    assert [call.name for call in calls] == ["0", "1", "1", "2"]
+    assert all(call.layer is model.get_submodule(call.name) for call in calls)
+    expected = ((x, x.relu()), (x.relu(), once), (once.relu(), twice), (once, twice))
+    for call, (received, gave) in zip(calls, expected, strict=True):
+        assert_close(call.input, received)
+        assert_close(call.output, gave)
+    model(x)
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize("layers", [["conv1"], ["conv1", "conv9"], [nn.ReLU()]], ids=str)
+def test_nothing_is_recorded_any_more_after_an_error(layers):
+    model = CNN()
+    said = r"got \(28, 28\)" if layers == ["conv1"] else r"no layer .* in the model; it has conv1, conv1\.0"
+    with pytest.raises(ValueError, match=said), models.recorded(model, layers):
+        model(torch.zeros(28, 28))
+    assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in model.modules())
