@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from course_utils import load_mnist, perturb
+from course_utils import perturb
 from course_utils.perturb import shift
 
 # --- whole pixels -----------------------------------------------------------------------------------------------------
@@ -72,8 +72,8 @@ AMOUNT = {  # a change by an amount, one that can be seen, and one that changes 
 
 
 @pytest.fixture(scope="module")
-def images():
-    return load_mnist().test[:20][0]
+def images(mnist):
+    return mnist.test[:20][0]
 
 
 @pytest.mark.parametrize("name", AMOUNT)
