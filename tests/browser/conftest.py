@@ -1,6 +1,7 @@
 """Fixtures of the browser tests: Chromium, JupyterLab, and a page that shows it; and what to say when a test fails."""
 
 import os
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
@@ -9,6 +10,13 @@ from tests.browser import scratch
 from tests.browser.lab import INSTALL, QUIET, Lab, Network, Server, find_chromium
 
 MISSING = f"no Chromium or Chrome found. Install one: {INSTALL}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture(scope="module")  # and no longer: Playwright keeps an asyncio loop running, which nbval's kernels mind
@@ -40,7 +48,7 @@ def lab(browser, server, network, request):
     context = browser.new_context(viewport={"width": 1280, "height": 800}, service_workers="block")
     context.set_default_timeout(120_000)  # ms: a shared machine has slow minutes
     network.watch(context)
-    yield Lab(server, context.new_page(), workspace=request.module.__name__)
+    yield Lab(server, context.new_page(), workspace=request.module.__name__.rpartition(".")[2])
     context.close()
     assert network.inside, "the guard saw no request at all, not even to the server: it does not watch"
     assert not network.outside, f"requests left the machine: {network.outside}"

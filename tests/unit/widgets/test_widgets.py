@@ -69,7 +69,7 @@ def test_a_grey_image_may_have_axes_of_one_in_front(shape):
         (torch.full((3, 3), 255.0), "Divide bytes by 255"),
     ],
 )
-def test_an_image_that_is_none_is_refused(bad, says):
+def test_what_is_no_grey_image_is_refused(bad, says):
     for make in (KernelPlayground, lambda it: ShiftExplorer(it, {"a": nn.Flatten()})):
         with pytest.raises(ValueError, match=says):
             make(bad)
@@ -264,7 +264,7 @@ def test_feature_maps_are_those_around_the_last_pooling():
         ({"mine": nn.Flatten()}, ValueError, r"'mine' to give ten finite logits.*\(3, 10\), got \(3, 63\)"),
     ],
 )
-def test_networks_that_are_none_are_refused(networks, error, says):
+def test_what_is_no_network_is_refused(networks, error, says):
     with pytest.raises(error, match=says):
         ShiftExplorer(image(), networks, reach=1)
 
