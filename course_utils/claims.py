@@ -302,7 +302,7 @@ def rule_hash(claim: str, source: str | None = None) -> str:
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
-    text = "\n".join(parts[name] for name in (*SHARED, claim.lower()))
+    text = "\n".join(str(parts[name]) for name in (*SHARED, claim.lower()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

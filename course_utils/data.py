@@ -168,12 +168,13 @@ def in_batches(dataset: Dataset, batch_size: int, seed: int = 1) -> DataLoader:
     The dataset must take a list of indices, as `ImageSet`, torch's `TensorDataset` and a `Subset` of either do.
     """
     generator = torch.Generator().manual_seed(seed)
-    return _batched(dataset, RandomSampler(dataset, generator=generator), batch_size)
+    sampler = RandomSampler(dataset, generator=generator)  # ty: ignore[invalid-argument-type]  what we take has a length
+    return _batched(dataset, sampler, batch_size)
 
 
 def in_chunks(dataset: Dataset) -> DataLoader:
     """The dataset in order, in chunks small enough that evaluating a model on them keeps memory flat."""
-    return _batched(dataset, SequentialSampler(dataset), EVALUATION_CHUNK)
+    return _batched(dataset, SequentialSampler(dataset), EVALUATION_CHUNK)  # ty: ignore[invalid-argument-type]
 
 
 def _batched(dataset: Dataset, sampler: Sampler, batch_size: int) -> DataLoader:

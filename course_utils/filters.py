@@ -39,6 +39,8 @@ class HandMadeFeatures(nn.Module):
     pixels: the average is taken over squares of that side.
     """
 
+    kernels: Tensor
+
     def __init__(self, pool: int = 4):
         super().__init__()
         self.pool = pool

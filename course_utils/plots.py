@@ -64,7 +64,7 @@ def write_values(axes: Axes, values: Tensor, form: str = "{:.0f}", fontsize: flo
     `form` is a format string.
     """
     drawn = axes.images[-1]
-    red, green, blue, _ = drawn.to_rgba(drawn.get_array()).transpose(2, 0, 1)
+    red, green, blue, _ = drawn.to_rgba(np.asarray(drawn.get_array())).transpose(2, 0, 1)
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5  # luma weights of ITU-R BT.601
     for (row, column), value in np.ndenumerate(_array(values)):
         ink = "black" if bright[row, column] else "white"

@@ -1,6 +1,5 @@
 """Recipes, which are optimisation and nothing else, and what the command line and the bench train by them."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -83,7 +82,7 @@ class Experiment:
     """
 
     recipe: Recipe
-    model: Callable[[], nn.Module]
+    model: type[nn.Module]  # made by calling it, and stored by its name
     train_on: str
     watch: str | None = None
     look_every: int | None = None

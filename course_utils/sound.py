@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterable
 from math import gcd
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ def load_recordings(folder: str | os.PathLike) -> Recordings:
     return recordings
 
 
-def _recordings(files: Iterable[tuple[str, Path | BinaryIO]]) -> Recordings:
+def _recordings(files: Iterable[tuple[str, Path | IO[bytes]]]) -> Recordings:
     """What the named files hold. A file that can't be used is put down under `skipped`."""
     waves, labels, speakers, skipped = [], [], [], {}
     for name, file in files:
@@ -111,7 +111,7 @@ def _recordings(files: Iterable[tuple[str, Path | BinaryIO]]) -> Recordings:
     )
 
 
-def read_wav(file: str | os.PathLike | BinaryIO) -> np.ndarray:
+def read_wav(file: str | os.PathLike | IO[bytes]) -> np.ndarray:
     """The speech in a WAV file: (T,), float32, 8,000 samples a second, one channel, the largest amplitude 1.
 
     What is quieter than 2 % of the loudest sample at either end is cut off. Reads 8, 16, 24 and 32 bits and floating

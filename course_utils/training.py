@@ -91,7 +91,7 @@ def fit(
                 run.optimizer.step()
                 run.schedule.step()
                 _note(run, distributed.mean(loss.item()), bar)
-                if look_every and step % look_every == 0:
+                if watched and look_every and step % look_every == 0:
                     _look(run, watched, time.perf_counter() - start)
                     if resume:
                         _keep(run, resume, bar)
@@ -118,10 +118,10 @@ def _trained_on(device: torch.device, model: nn.Module) -> Iterator[None]:
     """`model` on `device` in training mode; at the end where it was, in evaluation mode."""
     home = device_of(model)
     try:
-        model.to(device, memory_format=_layout(device)).train()
+        model.to(device).to(memory_format=_layout(device)).train()
         yield
     finally:
-        model.to(home, memory_format=torch.contiguous_format).eval()  # the layout in which weight.view(...) works
+        model.to(home).to(memory_format=torch.contiguous_format).eval()  # the layout in which weight.view(...) works
 
 
 def _layout(device: torch.device) -> torch.memory_format:

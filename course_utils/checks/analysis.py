@@ -7,7 +7,7 @@ from torch import Tensor
 
 from course_utils.checks.core import Hint, call, exercise, expect_number
 
-Pair = tuple[int, int]
+Pair = tuple[float, float]  # whole numbers, as far as they are right
 
 
 @exercise
@@ -24,10 +24,10 @@ def most_confused(function) -> None:
                 "two numbers should come back, (label, answer). argmax() of a matrix counts its cells row by row: in "
                 "which row is that cell, and in which column?"
             )
-        found = tuple(expect_number(value, name) for value, name in zip(result, ("label", "answer"), strict=True))
-        counts = {(row, column): int(matrix[row, column]) for row in range(classes) for column in range(classes)}
-        mistakes = {pair: count for pair, count in counts.items() if pair[0] != pair[1]}
-        expected = max(mistakes, key=mistakes.get)  # the first of equals
+        found = (expect_number(result[0], "label"), expect_number(result[1], "answer"))
+        cells = [(row, column) for row in range(classes) for column in range(classes) if row != column]
+        mistakes: dict[Pair, int] = {(row, column): int(matrix[row, column]) for row, column in cells}
+        expected = max(mistakes, key=mistakes.__getitem__)  # the first of equals
         if found != expected:
             raise Hint(_confusion_hint(found, expected, mistakes, said))
 

@@ -85,4 +85,5 @@ def trigram_responses(function) -> None:
 
 
 def _sum_of(weight: torch.Tensor, trigram: str) -> torch.Tensor:
-    return sum(weight[:, ALPHABET.index(character), place] for place, character in enumerate(trigram))
+    responses = [weight[:, ALPHABET.index(character), place] for place, character in enumerate(trigram)]
+    return torch.stack(responses).sum(0)

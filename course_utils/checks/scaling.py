@@ -16,20 +16,21 @@ def whole_gradient(function) -> None:
         said = f"parts of {', '.join(map(str, counts))} images"
         found = expect_tensor(call(function, list(gradients), list(counts), said=said), (5,), said)
         sums = [count * gradient for count, gradient in zip(counts, gradients, strict=True)]
-        expected = sum(sums) / sum(counts)
+        expected = torch.stack(sums).sum(0) / sum(counts)
         if torch.allclose(found, expected, atol=1e-5):
             continue
         raise Hint(_gradient_hint(found, sums, gradients, said))
 
 
 def _gradient_hint(found: Tensor, sums: list[Tensor], gradients: list[Tensor], said: str) -> str:
-    if torch.allclose(found, sum(gradients), atol=1e-5):
+    gradient, total = torch.stack(gradients), torch.stack(sums).sum(0)
+    if torch.allclose(found, gradient.sum(0), atol=1e-5):
         return "that is the sum of the parts' gradients. Each is a mean already, and a mean of them all is wanted."
-    if torch.allclose(found, sum(gradients) / len(gradients), atol=1e-5):
+    if torch.allclose(found, gradient.mean(0), atol=1e-5):
         return f"with {said} a plain mean gives an image of a small part more say than one of a large part."
-    if torch.allclose(found, sum(sums), atol=1e-3):
+    if torch.allclose(found, total, atol=1e-3):
         return "that is the sum over all images. Divide by how many there are."
-    if torch.allclose(found, sum(sums) / len(sums), atol=1e-3):
+    if torch.allclose(found, total / len(sums), atol=1e-3):
         return "the sum over all images is right. Divide by the number of images, not by the number of parts."
     return f"with {said} it is another vector. Count how often each image's gradient enters, and divide by all images."
 

@@ -76,7 +76,7 @@ def _expected_counts(in_channels, out_channels, height, width, kernel_size, padd
         shared = nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding)
         rows, columns = local.output_size
         dense = nn.Linear(in_channels * height * width, out_channels * rows * columns)
-    return [(count_parameters(layer), layer.bias.numel()) for layer in (dense, local, shared)]
+    return [(count_parameters(layer), layer.get_parameter("bias").numel()) for layer in (dense, local, shared)]
 
 
 def _count_hint(name: str, found: float, expected: int, biases: int, out_channels: int, said: str) -> str:

@@ -1,6 +1,6 @@
 """Draw a digit, and see what a network reads: with the drawing as it is, and brought into MNIST's form."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
@@ -183,7 +183,7 @@ class DrawDigit(CourseWidget):
         reading = self.read()
         ways = [[way, f"{way} bars"] for way in WAYS]
         maps = [[f"maps {number}"] * 2 for number in range(1, 1 + len(reading.maps))]
-        layout = [["pad", *ways[0], *ways[1]], *([["pad", *maps[0], *maps[-1]]] if maps else [])]
+        layout: list[Any] = [["pad", *ways[0], *ways[1]], *([["pad", *maps[0], *maps[-1]]] if maps else [])]
         figure, axes = plt.subplot_mosaic(
             layout, figsize=(12, 4 if maps else 2.5), height_ratios=[1.5, 1][: len(layout)]
         )
