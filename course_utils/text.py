@@ -1,16 +1,24 @@
-"""Words of twelve languages, from Babel's names of countries, languages and cities; and words as tensors."""
+"""Words of twelve languages, from their names of countries, languages and cities; and words as tensors."""
 
+import hashlib
+import os
 import random
 import re
 import unicodedata
 from collections import defaultdict
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from babel import Locale
 from torch import Tensor
 from torch.utils.data import TensorDataset
+
+from course_utils.data import DataError, data_root, read_shipped, restored_by_git
+
+WORDS = Path("words", "words.tsv")
+WORDS_SHA256 = "e3778342b96b0ca703affc583bfa365e21246e4409a72e441dbdeb4e843325f7"
+BABEL = "2.18.0"  # the version whose names the words were cut from
 
 LANGUAGES = {
     "de": "German",
@@ -56,13 +64,14 @@ class Names(NamedTuple):
     shared: int  # of these, left out because more than one language has them
 
 
-def load_names() -> Names:
-    """The words in Babel's names of countries, languages and cities that only one of the twelve languages has.
+def load_names(root: str | os.PathLike | None = None) -> Names:
+    """The words in `root`/words (the repository's data folder if `root` is None) that only one of the languages has.
 
-    Words are compared in lower case and without accents. All words that begin with the same four letters are in the
-    same split, so that no test word, nor a relative of it with another ending, was seen in training.
+    Words are compared without accents. All words that begin with the same four letters are in the same split, so that
+    no test word, nor a relative of it with another ending, was seen in training. Raises `DataError` if the list is
+    missing or altered.
     """
-    spellings = _spellings()
+    spellings = _spellings((data_root() if root is None else Path(root)) / WORDS)
     beginnings = defaultdict(list)
     for plain, languages in sorted(spellings.items()):
         if len(languages) == 1:
@@ -74,16 +83,15 @@ def load_names() -> Names:
     return Names(train, validation, test, len(spellings), sum(len(each) > 1 for each in spellings.values()))
 
 
-def _spellings() -> dict[str, dict[str, str]]:
+def _spellings(path: Path) -> dict[str, dict[str, str]]:
     """For each word without accents: the languages that have it, and how it is spelled there."""
+    lines = read_shipped(path).splitlines()  # whatever ends them: git may have changed that
+    if hashlib.sha256(b"\n".join(lines)).hexdigest() != WORDS_SHA256:
+        raise DataError(f"{path} is not the list that the course ships.\n{restored_by_git(path)}")
     spellings = defaultdict(dict)
-    for code in LANGUAGES:
-        locale = Locale(code)
-        cities = [zone["city"] for zone in locale.time_zones.values() if "city" in zone]
-        for name in (*locale.territories.values(), *locale.languages.values(), *cities):
-            for word in cleaned(name).split():
-                if len(word) >= SHORTEST:
-                    spellings[without_accents(word)].setdefault(code, word)
+    for line in lines:
+        code, word = line.decode("utf-8").split("\t")
+        spellings[without_accents(word)][code] = word
     return spellings
 
 

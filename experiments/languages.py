@@ -1,7 +1,6 @@
 """Notebook 07, C12 for text: which of twelve languages a word belongs to, on words with beginnings never seen."""
 
 from dataclasses import replace
-from importlib.metadata import version
 
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -12,7 +11,7 @@ from tqdm import tqdm
 from course_utils import ORIGINAL, count_parameters, evaluate
 from course_utils.models import TextCNN, dense_of_size
 from course_utils.recipes import settings_of
-from course_utils.text import CHARACTERS, LANGUAGES, LENGTH, Names, Words, load_names
+from course_utils.text import BABEL, CHARACTERS, LANGUAGES, LENGTH, Names, Words, load_names
 from experiments._common import trained, tune
 
 NETWORKS = {
@@ -68,7 +67,7 @@ def run() -> dict:
         runs.append({"network": counted, "parameters": best[-1].coef_.size + best[-1].intercept_.size, **accuracies})
     most_frequent = names.train.labels.mode().values
     return {
-        "babel": version("babel"),
+        "babel": BABEL,
         "words": {"found": names.found, "shared": names.shared, "split": [len(part) for part in names[:3]]},
         "chance": (names.test.labels == most_frequent).float().mean().item(),
         "tried": tried,

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from torchvision import datasets
+
+from tools import spoken_digits
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 RAW = DATA / "MNIST" / "raw"
@@ -80,12 +81,18 @@ def test_the_script_makes_a_recording_again():
     version = subprocess.run(["espeak-ng", "--version"], capture_output=True, text=True).stdout
     if "1.51" not in version:
         pytest.skip("another version of espeak-ng speaks otherwise")
-    spec = importlib.util.spec_from_file_location("make_spoken_digits", SPOKEN.parent / "make_spoken_digits.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert {"Mr serious", "Storm", "m1"} < set(script.all_variants())
-    quick, slow = (script.speak("seven", "m1", speed=speed) for speed in (190, 130))
+    assert {"Mr serious", "Storm", "m1"} < set(spoken_digits.all_variants())
+    quick, slow = (spoken_digits.speak("seven", "m1", speed=speed) for speed in (190, 130))
     assert len(slow) > 1.2 * len(quick) > 2000 and abs(quick).max() == 1
-    for accent in script.ACCENTS:  # espeak-ng forgets the voice after some names of accents, en-gb for one
-        assert not np.array_equal(script.speak("five", "f5", accent), script.speak("five", "m1", accent)), accent
-    assert script.distinct(["caleb", "klatt", "m4"]) == ["caleb", "m4"]  # two names, one sound
+    for accent in spoken_digits.ACCENTS:  # espeak-ng forgets the voice after some names of accents, en-gb for one
+        assert not np.array_equal(
+            spoken_digits.speak("five", "f5", accent), spoken_digits.speak("five", "m1", accent)
+        ), accent
+    assert spoken_digits.distinct(["caleb", "klatt", "m4"]) == ["caleb", "m4"]  # two names, one sound
+
+
+def test_the_row_of_the_words_equals_their_file():
+    content = (DATA / "words" / "words.tsv").read_bytes().replace(b"\r\n", b"\n")  # as in the repository
+    row = re.search(r"^\| `words.tsv` \|(.+)\|$", (DATA / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    counted = [cell.strip(" `").replace(",", "") for cell in row[1].split("|")[1:]]
+    assert counted == [str(content.count(b"\n")), str(len(content)), hashlib.sha256(content).hexdigest()]

@@ -1,8 +1,12 @@
 """Words of twelve languages and their tensors."""
 
+from importlib.metadata import version
+
 import pytest
 import torch
 
+from course_utils import evidence, text
+from course_utils.data import DataError, data_root
 from course_utils.text import ALPHABET, CHARACTERS, LANGUAGES, LENGTH, cleaned, encode, load_names, without_accents
 
 
@@ -50,13 +54,13 @@ def test_no_word_nor_its_beginning_is_on_two_sides(names):
     assert len(set(words)) == len(words)  # and no word in two languages
 
 
-def test_counts_add_up(names):
-    assert sum(len(part) for part in names[:3]) == names.found - names.shared
-    assert 1000 < names.shared < names.found
+def test_the_words_are_those_that_stored_results_were_made_with(names):
+    stored = evidence.load("languages")["results"]["words"]
+    assert (names.found, names.shared) == (stored["found"], stored["shared"])
+    assert [len(part) for part in names[:3]] == stored["split"]
+    assert sum(stored["split"]) == names.found - names.shared
     for part in names[:3]:
         assert part.labels.unique().tolist() == list(range(len(LANGUAGES)))
-        assert len(part.spelled) == len(part.labels) == len(part)
-    assert 0.6 < len(names.train) / (names.found - names.shared) < 0.8
 
 
 def test_some_words_are_where_they_belong(names):
@@ -77,3 +81,33 @@ def test_a_list_of_indices_is_a_batch(names):
     texts, labels = names.train[[3, 5]]
     assert torch.equal(texts, encode([names.train.spelled[3], names.train.spelled[5]]))
     assert torch.equal(labels, names.train.labels[[3, 5]])
+
+
+def copied(root, change=lambda content: content):
+    """A data folder with the list of words, changed."""
+    (root / text.WORDS).parent.mkdir()
+    (root / text.WORDS).write_bytes(change((data_root() / text.WORDS).read_bytes()))
+    return root
+
+
+def test_line_ends_of_a_windows_checkout_change_nothing(names, tmp_path):
+    again = load_names(copied(tmp_path, lambda content: content.replace(b"\n", b"\r\n")))
+    assert again.train.spelled == names.train.spelled
+
+
+@pytest.mark.parametrize(
+    "change", [lambda content: content[:-1000], lambda content: content.replace(b"ranska", b"suomea"), lambda _: b""]
+)
+def test_an_altered_list_is_refused(tmp_path, change):
+    with pytest.raises(DataError, match="git checkout -- data"):
+        load_names(copied(tmp_path, change))
+
+
+def test_the_list_is_made_from_babels_names():
+    """Another version of Babel knows some other names."""
+    words = pytest.importorskip("tools.words", reason="Babel is not installed")
+    lines = (data_root() / text.WORDS).read_text(encoding="utf-8").splitlines()
+    for code in LANGUAGES:
+        shipped = {line.split("\t")[1] for line in lines if line.startswith(f"{code}\t")}
+        made = set(words.spellings(code).values())
+        assert made == shipped if version("babel") == text.BABEL else len(made & shipped) > 0.9 * len(shipped)

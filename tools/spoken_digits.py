@@ -1,4 +1,4 @@
-"""Make spoken_digits.zip again: python data/spoken_digits/make_spoken_digits.py
+"""Make data/spoken_digits/spoken_digits.zip again: python -m tools.spoken_digits
 
 Needs espeak-ng 1.51 on the path (Debian 12: `apt install espeak-ng`); another version speaks otherwise. Takes a minute
 or two. Every voice is one of espeak-ng's variants. Of variants that sound alike only one is used, and a voice is in
