@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -288,7 +288,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Generator[None]:
     """Put `model` into evaluation mode, and each of its modules back into the mode it had."""
     modes = {module: module.training for module in model.modules()}
     model.eval()
@@ -309,7 +309,7 @@ class LayerCall(NamedTuple):
 
 
 @contextmanager
-def recorded(model: nn.Module, layers: Iterable[nn.Module | str]) -> Iterator[list[LayerCall]]:
+def recorded(model: nn.Module, layers: Iterable[nn.Module | str]) -> Generator[list[LayerCall]]:
     """A list that grows by one `LayerCall` each time one of `layers` has run in a forward pass of `model`.
 
     `layers` are modules of the model or their names in it, such as "conv1.0". What is recorded stays as it was, even

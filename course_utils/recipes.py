@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
+from course_utils import validate
 from course_utils.data import Mnist
 from course_utils.models import CNN, DeepCNN, ModernCNN
 
@@ -37,18 +38,14 @@ class Recipe:
     label_smoothing: float = 0
 
     def __post_init__(self):
-        for name in ("batch_size", "learning_rate", "epochs"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        for name in AFFINE:
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be below 0, got {getattr(self, name)}")
-        if not self.max_scale < 1:
-            raise ValueError(f"max_scale must be below 1, where an image would shrink to nothing; got {self.max_scale}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must be from 0 to below 1, got {self.label_smoothing}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}; got {self.schedule!r}")
+        validate.whole_number("batch_size", self.batch_size, at_least=1)
+        for name in ("learning_rate", "epochs"):
+            validate.number(name, getattr(self, name), above=0)
+        for name in ("max_shift", "max_rotation", "max_shear"):
+            validate.number(name, getattr(self, name), at_least=0)
+        for name in ("max_scale", "label_smoothing"):
+            validate.number(name, getattr(self, name), at_least=0, below=1)
+        validate.one_of("schedule", self.schedule, SCHEDULES)
 
 
 ORIGINAL = Recipe("original")

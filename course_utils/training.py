@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from course_utils import distributed
+from course_utils import distributed, validate
 from course_utils.checkpoints import Run
 from course_utils.data import in_batches, in_chunks, on_device
 from course_utils.models import device_of, evaluation_mode
@@ -105,8 +105,8 @@ def _check(train: Dataset, watch: tuple[str, Dataset] | None, look_every: int | 
         raise TypeError(
             f"fit trains on a dataset, such as load_mnist().train or a TensorDataset; got {type(train).__name__}"
         )
-    if look_every is not None and not look_every > 0:
-        raise ValueError(f"look_every must be above 0, or None for never; got {look_every}")
+    if look_every is not None:
+        validate.whole_number("look_every (None for never)", look_every, at_least=1)
     if look_every and watch is None:
         raise ValueError('look_every needs something to look at: pass watch=("validation", dataset)')
     if resume and not look_every:

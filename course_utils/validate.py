@@ -28,7 +28,7 @@ MENDS = (
 )
 
 
-def whole_number(name: str, value: object, at_least: int | None = 0) -> int:
+def whole_number(name: str, value: object, at_least: int | None = 0, at_most: int | None = None) -> int:
     """`value` as an int, from an int of Python or NumPy or a tensor that holds one; not from 3.0 or True."""
     plain = _plain(value)
     if not isinstance(plain, Integral) or isinstance(plain, bool):
@@ -37,6 +37,8 @@ def whole_number(name: str, value: object, at_least: int | None = 0) -> int:
         raise TypeError(f"{name} must be a whole number (an int), got {value!r}{hint if is_fraction else ''}")
     if at_least is not None and int(plain) < at_least:
         raise ValueError(f"{name} must be at least {at_least}, got {plain}")
+    if at_most is not None and int(plain) > at_most:
+        raise ValueError(f"{name} must be at most {at_most}, got {plain}")
     return int(plain)
 
 

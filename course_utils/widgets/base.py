@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from traitlets import HasTraits, TraitType, Unicode
 
+from course_utils import validate
+
 
 @cache
 def static(name: str) -> str:
@@ -70,11 +72,4 @@ def grey_image(image: Tensor, name: str = "image") -> Tensor:
             f"expected {name} to be one grey image of shape (H, W) or (1, H, W), got {tuple(given.shape)}. "
             "One image of a batch is images[0]"
         )
-    if not pixels.isfinite().all():
-        raise ValueError(f"{name} has pixels that are not finite numbers (NaN or infinite)")
-    if pixels.min() < 0 or pixels.max() > 1:
-        raise ValueError(
-            f"expected {name} to have pixels from 0 to 1, got {pixels.min():g} to {pixels.max():g}. "
-            "Divide bytes by 255 first"
-        )
-    return pixels
+    return validate.in_unit_range(f"pixels of {name}", validate.finite(name, pixels))

@@ -9,6 +9,7 @@ from torch import Tensor
 from traitlets import Bool, Bytes, Dict, Int, default, observe, validate
 
 from course_utils.plots import image_grid
+from course_utils.validate import whole_number
 from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
 
@@ -43,11 +44,7 @@ def _check_answer(value: int | None, allow_unsure: bool, name: str) -> int | Non
     if value is None and allow_unsure:
         return None
     hint = ' or None for "can\'t tell"' if allow_unsure else ""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number from 0 to 9{hint}, got {value!r}")
-    if not 0 <= value <= 9:
-        raise ValueError(f"{name} must be a digit from 0 to 9{hint}, got {value}")
-    return value
+    return whole_number(f"{name}, a digit from 0 to 9{hint},", value, at_most=9)
 
 
 def parse_answers(text: str) -> list[int | None]:

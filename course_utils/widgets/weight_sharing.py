@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from traitlets import Int, List
 
+from course_utils import validate
 from course_utils.sizes import conv_output_size
 from course_utils.widgets.base import CourseWidget, module
 
@@ -53,8 +54,7 @@ class WeightSharing(CourseWidget):
         Weights are numbered from 0. Row `r * columns + c` belongs to the output at row r, column c, and pixels are
         numbered row by row too, as in notebook 02.
         """
-        if kind not in KINDS:
-            raise ValueError(f"there is no layer {kind!r}; there are {', '.join(KINDS)}")
+        validate.one_of("layer", kind, KINDS)
         (rows, columns), k = self.output_size, self.kernel_size
         if kind == "dense":
             return torch.arange(rows * columns * self.height * self.width).view(rows * columns, -1)
