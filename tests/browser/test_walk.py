@@ -1,16 +1,17 @@
 """Through the course as a learner goes: each notebook opened by the link at the end of the one before.
 
 That all cells run and print what is stored, the tests of the outputs say. Only here is seen that JupyterLab follows the
-links, shows every stored output, and runs a notebook from its first cell to its first interactive part.
+links, shows every stored output, and that an interactive part comes alive in its notebook.
 """
 
 import re
 
 import pytest
 
+from course_utils import widgets
 from tests.browser.lab import NOTEBOOKS
 
-PART = re.compile(r"\b(KernelPlayground|WeightSharing|ShiftExplorer|DrawDigit|BlindLabels)\(")
+PART = re.compile(rf"\b({'|'.join(widgets.__all__)})\(")
 
 
 def follow_link(lab, notebook: str) -> None:
@@ -20,7 +21,7 @@ def follow_link(lab, notebook: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(NOTEBOOKS)), ids=lambda number: NOTEBOOKS[number].stem)
-def test_every_notebook_opens_from_the_one_before_and_begins(lab, number):
+def test_every_notebook_opens_from_the_one_before_and_shows_what_is_stored(lab, number):
     path = f"notebooks/{NOTEBOOKS[number].name}"
     if number == 0:
         lab.open(path)
@@ -32,19 +33,18 @@ def test_every_notebook_opens_from_the_one_before_and_begins(lab, number):
         lab.wait_until_open(path)
     assert lab.broken() == []
     lab.screenshot(f"walk-{NOTEBOOKS[number].stem}")
-    begin(lab)
+    run_to_first_part(lab)
     lab.shut_kernel_down()
 
 
-def begin(lab) -> None:
-    """Run the notebook to its first interactive part, or, where that comes late or never, its first code cell only."""
-    cells = lab.cells()
-    code = [cell for cell in cells if cell.kind == "code"]
-    early = [cell for cell in code[: len(code) // 2] if PART.search(cell.source)]
-    run = lab.run_to((early or code)[0].index)
-    troubles = [trouble for cell in run for trouble in cell.troubles()]
+def run_to_first_part(lab) -> None:
+    """Run the notebook down to its first interactive part, if that comes before half of its cells."""
+    code = [cell for cell in lab.cells() if cell.kind == "code"]
+    part = next((cell.index for cell in code[: len(code) // 2] if PART.search(cell.source)), None)
+    if part is None:
+        return
+    troubles = [trouble for cell in lab.run_to(part) for trouble in cell.troubles()]
     assert not troubles, "\n".join(troubles)
-    if early:
-        part = lab.cell(early[0].index).locator(".course-widget")
-        part.wait_for()
-        assert part.get_attribute("data-kernel") == "live"
+    root = lab.cell(part).locator(".course-widget")
+    root.wait_for()
+    assert root.get_attribute("data-kernel") == "live"
