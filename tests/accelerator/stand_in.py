@@ -10,6 +10,7 @@ that `environment()` returns.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -42,7 +43,7 @@ def stand_in() -> Iterator["Accelerator"]:
     """An accelerator, as long as the block lasts; its `steps` counts the optimiser's steps that were made there."""
     package = (5, _location_of, _restored)  # 5: asked before torch's own, which begin with 10
     torch.serialization.register_package(*package)
-    available = mock.patch.multiple(torch.backends.mps, is_available=lambda: True, is_built=lambda: True)
+    available = mock.patch.object(torch.backends.mps, "is_available", cache(lambda: True))  # cached, as torch's own
     try:
         with available, Accelerator() as accelerator:
             yield accelerator

@@ -1,0 +1,195 @@
+"""The package on an accelerator: training there and coming back, and all that looks at a network that lies there."""
+
+import json
+import signal
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from course_utils import __main__, analysis, filters, models, perturb
+from course_utils.checkpoints import load_checkpoint, save_checkpoint
+from course_utils.data import ImageSet, Mnist
+from course_utils.models import CNN, ModernCNN, device_of
+from course_utils.recipes import MODERN, ORIGINAL, replace
+from course_utils.training import TrainingDiverged, evaluate, fit
+
+GENERATOR = torch.Generator().manual_seed(1)
+IMAGES = torch.rand(12, 1, 28, 28, generator=GENERATOR)
+WAVES = torch.rand(4, 1, 8000, generator=GENERATOR) * 2 - 1
+LABELS = torch.arange(12) % 10
+PLACES = [("cpu", "mps"), ("mps", "cpu"), ("mps", "mps")]  # of the network, of the images
+SHORT = replace(MODERN, batch_size=6)
+
+
+@pytest.fixture(autouse=True)
+def _there(accelerator):
+    return accelerator
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+
+
+NETWORKS = {
+    "CNN": (CNN, IMAGES),
+    "DeepCNN": (models.DeepCNN, IMAGES),
+    "local": (lambda: models.with_head(models.LAYERS["local"]()), IMAGES),
+    "dense": (lambda: models.with_small_head(models.LAYERS["dense"]()), IMAGES),
+    "global": (lambda: models.downsampled_cnn("global"), IMAGES),
+    "hand-made": (filters.linear_on_hand_made_features, IMAGES),
+    "sound": (models.SoundCNN, WAVES),
+    "spectrogram": (models.SpectrogramCNN, WAVES),
+    "text": (lambda: models.TextCNN(7, 10), IMAGES[:, 0, :7]),
+}
+
+
+@pytest.mark.parametrize(("network", "inputs"), NETWORKS.values(), ids=NETWORKS)
+def test_every_network_is_trained_there_and_comes_back(accelerator, network, inputs):
+    model = network()
+    before = [parameter.clone() for parameter in model.parameters()]
+    data = TensorDataset(inputs, LABELS[: len(inputs)])
+    recipe = replace(ORIGINAL, batch_size=2, epochs=1)
+    fit(model, data, recipe, watch=("the same", data), look_every=1)
+    assert accelerator.steps == len(inputs) // 2
+    assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
+    assert all((old != new).any() for old, new in zip(before, model.parameters(), strict=True))
+    model(inputs)
+
+
+@pytest.mark.parametrize("home", ["cpu", "mps"])
+@pytest.mark.parametrize("images", ["cpu", "mps"])
+def test_a_network_comes_back_on_the_device_it_came_with(accelerator, home, images):
+    model = ModernCNN().to(home)
+    data = ImageSet((IMAGES[:, 0] * 255).byte(), LABELS).to(images)
+    for device, steps in (("mps", 2), ("cpu", 2)):  # the second time on the processor, wherever it came from
+        fit(model, data, SHORT, device=device)
+        assert device_of(model).type == home and accelerator.steps == steps
+    assert 0 <= evaluate(model, data) <= 1
+
+
+class Fails(CNN):
+    """Stops a run in its second step with an error, or as an interrupt does."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how, self.calls = how, 0
+
+    def forward(self, images):
+        self.calls += 1
+        if self.calls == 2:
+            self.how()
+        return super().forward(images) * (float("nan") if self.how is bool and self.calls == 2 else 1)
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [(bool, TrainingDiverged), (lambda: 1 / 0, ZeroDivisionError), (lambda: signal.raise_signal(signal.SIGINT), None)],
+    ids=["diverged", "failed", "interrupted"],
+)
+def test_it_comes_back_after_a_run_that_ended_early_too(how, error):
+    model, data = Fails(how), TensorDataset(IMAGES, LABELS)
+    if error:
+        with pytest.raises(error):
+            fit(model, data, SHORT)
+    else:
+        assert fit(model, data, SHORT).interrupted
+    assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
+
+
+def test_a_run_begun_there_goes_on_here(tmp_path):
+    """As on a machine that has lost its accelerator; and a checkpoint written there is read here."""
+    data, saved = TensorDataset(IMAGES, LABELS), tmp_path / "run.pt"
+    looks = {"watch": ("the same", data), "look_every": 1, "resume": saved}
+    fit(Fails(lambda: signal.raise_signal(signal.SIGINT)), data, SHORT, **looks)
+    model = Fails(int)
+    assert len(fit(model, data, SHORT, device="cpu", **looks).step_loss) == 2
+    network = ModernCNN().to("mps").eval()
+    save_checkpoint(network, tmp_path / "network.pt")
+    assert torch.allclose(load_checkpoint(tmp_path / "network.pt")(IMAGES), network(IMAGES.to("mps")).cpu(), atol=1e-4)
+
+
+@pytest.mark.parametrize("device", [["--device", "mps"], []], ids=["named", "chosen"])
+def test_command_line(accelerator, tmp_path, monkeypatch, capsys, device):
+    few = ImageSet((IMAGES[:, 0] * 255).byte(), LABELS)
+    monkeypatch.setattr(__main__, "load_mnist", lambda root: Mnist(few, few, few, ImageSet(few._pixels[:, 0], LABELS)))
+    monkeypatch.setattr(Mnist, "test_first_2000", few)
+    out, weights = tmp_path / "out.json", tmp_path / "cnn.pt"
+    train = ["train", "--recipe", "modern", *device, "--json", str(out), "--save", str(weights)]
+    assert __main__.main(train) == 0 and accelerator.steps == 1
+    for where in ("cpu", "mps"):
+        assert __main__.main(["evaluate", str(weights), "--device", where]) == 0
+    said = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("Accuracy on all")]
+    assert len(set(said)) == 1 and json.loads(out.read_text())["test_accuracy"] == pytest.approx(
+        float(said[0]), abs=1e-4
+    )
+
+
+# --- looking at a network ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("network", "images"), PLACES)
+def test_a_network_and_its_images_may_lie_apart(network, images):
+    torch.manual_seed(1)
+    model, given, labels = ModernCNN(), IMAGES.to(images), LABELS.to(images)
+    looks = {
+        "logits": lambda: analysis.logits_of(model, given),
+        "inputs": lambda: analysis.layer_inputs(model, given)[2],
+        "fgsm": lambda: analysis.fgsm(model, given, labels, 0.1),
+        "patches": lambda: analysis.strongest_patches(given, analysis.layer_inputs(model, given)[1], (6, 2, -2), 3),
+    }
+    results = {name: look().cpu() for name, look in looks.items()}
+    model.to(network)
+    for name, look in looks.items():
+        assert look().device == given.device, name
+        assert (look().cpu() - results[name]).abs().mean() < 1e-3, name
+    assert device_of(model).type == network
+
+
+def statistics(logits: Tensor, labels: Tensor) -> list:
+    probabilities = analysis.probabilities_of(logits, 2.0)
+    confidence, answers = probabilities.max(dim=1)
+    return [
+        analysis.confident_mistakes(probabilities, labels, 3).tolist(),
+        [values.nan_to_num().tolist() for values in analysis.reliability(probabilities, labels)],
+        analysis.expected_calibration_error(probabilities, labels),
+        analysis.fit_temperature(logits, labels),
+        [values.tolist() for values in analysis.accuracy_by_coverage(confidence, answers == labels)],
+        analysis.deferred_count(confidence, answers == labels, 0.9),
+        analysis.detection_rate(confidence, confidence / 2),
+        analysis.probe(logits, labels, 1.0).score(logits, labels),
+    ]
+
+
+def test_statistics_of_what_lies_there_are_those_of_what_lies_here():
+    logits = torch.randn(12, 10, generator=GENERATOR)
+    assert statistics(logits.to("mps"), LABELS.to("mps")) == statistics(logits, LABELS)
+
+
+CHANGES = {
+    "shift": lambda images: perturb.shift(images, 2, -1),
+    "lost": lambda images: perturb.pixels_lost(images, 2, -1),
+    "scramble": perturb.scramble,
+    "rotate": lambda images: perturb.rotate(images, 20),
+    "scale": lambda images: perturb.scale(images, 0.8),
+    "affine": lambda images: perturb.random_affine(
+        images, torch.Generator().manual_seed(1), max_rotation=9, max_shift=2
+    ),
+    "warp": lambda images: perturb.elastic_warp(images, 2.0),
+    "noise": lambda images: perturb.noise(images, 0.1),
+    "blur": lambda images: perturb.blur(images, 1.0),
+    "hand-made filters": lambda images: filters.HandMadeFeatures().to(images.device)(images),
+    "spectrogram": lambda images: models.log_spectrogram(images.flatten(2)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_changes_of_what_lies_there_stay_there(change):
+    changed = change(IMAGES.to("mps"))
+    assert changed.device.type == "mps"
+    assert torch.allclose(changed.cpu(), change(IMAGES), atol=1e-4)
+
+
+def test_a_network_without_parameters_lies_where_its_buffers_do():
+    assert device_of(filters.HandMadeFeatures().to("mps")).type == "mps"
+    assert device_of(nn.ReLU()).type == "cpu"
