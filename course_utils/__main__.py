@@ -145,6 +145,7 @@ def _train(options: argparse.Namespace) -> int:
         **_test_accuracy(model, mnist),
         "parameters": count_parameters(model),
         "seconds": history.total_seconds,
+        "threads": torch.get_num_threads(),
         "recipe": recipe.name,
         "epochs": recipe.epochs,
         "seed": options.seed,

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from course_utils import distributed, validate
+from course_utils import distributed, threads, validate
 from course_utils.checkpoints import Run
 from course_utils.data import in_batches, in_chunks, on_device
 from course_utils.models import device_of, evaluation_mode
@@ -74,6 +74,7 @@ def fit(
     Inside `distributed.process_group`, the processes share each batch, and all have the same model at the end.
     """
     _check(train, watch, look_every, resume)
+    threads.choose()
     device = choose_device(device)
     with _trained_on(device, model):
         name, watched = (watch[0], on_device(watch[1], device)) if watch else (None, None)
@@ -247,6 +248,7 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
 
 def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
     """Share of images that `model` labels right, 0..1. Works in chunks and leaves the model as it was."""
+    threads.choose()
     loader = data if isinstance(data, DataLoader) else in_chunks(data)
     device = device_of(model)
     correct = count = 0

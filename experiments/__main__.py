@@ -1,7 +1,8 @@
 """Repeat the experiments of this folder and store their results: python -m experiments [NAME ...] (all if none).
 
-Each NAME.py here holds one experiment: `SETTINGS`, all that decides its result, and `run()`, which returns what
-goes into results/NAME.json beside them. A test fails when the SETTINGS in code and file differ.
+Each NAME.py here holds one experiment: `SETTINGS`, all that decides its result, and `run()`, which returns what goes
+into results/NAME.json beside them; `THREADS` where it needs more than one. A test fails when the SETTINGS in code and
+file differ.
 """
 
 import importlib
@@ -9,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from course_utils import evidence
+from course_utils import evidence, threads
 
 EXPERIMENTS = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
 
@@ -22,6 +23,7 @@ def main(names: list[str]) -> int:
     for name in names or EXPERIMENTS:
         experiment = importlib.import_module(f"experiments.{name}")
         print(f"{name}: {experiment.__doc__.splitlines()[0]}", flush=True)
+        threads.choose(getattr(experiment, "THREADS", 1))
         start = time.perf_counter()
         results = experiment.run()
         evidence.store(name, experiment.SETTINGS, results, time.perf_counter() - start)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from course_utils import count_parameters, evaluate, load_mnist
+from course_utils import count_parameters, evaluate, load_mnist, threads
 from course_utils.data import Mnist, data_root
 from course_utils.recipes import EXPERIMENTS, REFERENCE, Experiment
 from course_utils.training import History
@@ -27,6 +27,7 @@ SETTINGS = {
     "experiments": [experiment.settings() for experiment in EXPERIMENTS.values()],
     "seeds": [101, 102, 103, 104, 105],  # none of them was used to choose a recipe
 }
+THREADS = 2  # of the reference and the recipes alike
 MATRIX_SIZE = 2048
 
 
@@ -47,6 +48,7 @@ def run_here(name: str, seed: int) -> dict:
     `flop` is what training and watching need, a multiplication and an addition counting as two;
     `matrix_flop_per_second` is the speed at which this process then multiplies two large float32 matrices.
     """
+    threads.choose(THREADS)
     if name == REFERENCE:
         model, parts = reference_script.train(data_root(), seed)
         seconds = sum(parts.values())
