@@ -6,7 +6,6 @@ moved and copied, and a system's Python changes under it: a stamp alone would no
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -17,12 +16,18 @@ from pathlib import Path
 OLDEST = (3, 11)
 WANTED = {"learner": ["-r", "requirements.txt"], "test": ["-e", ".[test]"]}  # what pip is asked for
 
-# What .venv's Python says of itself. -I: not from the current folder, nor from PYTHONPATH.
+# What .venv's Python says of itself, and of what the project asks for (another Python may not read TOML).
 LOOK = """
-import importlib.util, json, sys, sysconfig
+import importlib.util, json, sys, sysconfig, tomllib
 course, pip = map(importlib.util.find_spec, ["course_utils", "pip"])
-seen = {"version": sys.version_info[:2], "packages": sysconfig.get_path("purelib"), "pip": bool(pip)}
-print(json.dumps({**seen, "course": course and course.origin}))
+seen = {"packages": sysconfig.get_path("purelib"), "pip": bool(pip), "course": course and course.origin}
+try:
+    with open(sys.argv[1], "rb") as file:
+        project = tomllib.load(file)["project"]
+    seen["wanted"] = [project["dependencies"], project["optional-dependencies"]["test"]]
+except (ValueError, KeyError):  # pip will say what is wrong with that file
+    seen["wanted"] = None
+print(json.dumps(seen))
 """
 
 # The commands in .venv/bin name their Python by its full path. pip writes them with this class, which knows long paths
@@ -63,23 +68,24 @@ class Environment:
 
     def look(self) -> dict | None:
         """What its Python says of itself; None where none runs, or another one than its packages were installed for."""
+        # -I: not from the current folder, nor from PYTHONPATH. An older Python than the course's has no tomllib.
+        command = [self.python, "-I", "-c", LOOK, self.root / "pyproject.toml"]
         try:
-            said = subprocess.run([self.python, "-I", "-c", LOOK], stdout=subprocess.PIPE, check=True).stdout
+            said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
         except (OSError, subprocess.CalledProcessError):
             return None
         seen = json.loads(said)
         packages = Path(seen["packages"])  # .venv/lib/python3.12/site-packages
-        here = packages.is_dir() and self.folder in packages.parents
-        return seen if here and tuple(seen["version"]) >= OLDEST else None
+        return seen if packages.is_dir() and self.folder in packages.parents else None
 
-    def stamp(self) -> dict[str, str]:
+    def stamp(self) -> dict:
         """What was written when all was last installed; {} if it never was."""
         try:
             return json.loads(self._stamp.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
 
-    def write_stamp(self, **changes: str) -> None:
+    def write_stamp(self, **changes: object) -> None:
         self._stamp.write_text(json.dumps({**self.stamp(), "folder": str(self.root), **changes}), encoding="utf-8")
 
     def belongs_to(self, course: str | None) -> str:
@@ -183,17 +189,17 @@ def reason(version: str, backend: str) -> str:
 def main(root: Path, part: str, backend: str) -> None:
     """Install what `part` needs, "learner" or "test", unless that was done and nothing has changed since."""
     environment = usable(root)
-    files = [(root / name).read_bytes() for name in ("pyproject.toml", "requirements.txt")]
-    wanted = hashlib.sha256(b"".join(files)).hexdigest()
-    stamp = environment.stamp()
+    seen, stamp = environment.look(), environment.stamp()
+    if seen is None:
+        raise Stopped(".venv still has no Python that works here. Remove the folder .venv and try again")
     other_torch = backend not in ("", stamp.get("torch"))
-    done = stamp.get("wanted") == wanted and stamp.get("part") in (part, "test") and not other_torch
-    if done and environment.look()["course"]:
+    installed = seen["course"] and stamp.get("wanted") == seen["wanted"] and stamp.get("part") in (part, "test")
+    if installed and not other_torch:
         return
     say(f"Installing what the {'tests' if part == 'test' else 'notebooks'} need into .venv (some minutes at first)")
     install_torch(environment, backend, anew=other_torch)
     environment.pip_install(*WANTED[part])
-    environment.write_stamp(wanted=wanted, part=part, torch=backend or stamp.get("torch", ""))
+    environment.write_stamp(wanted=seen["wanted"], part=part, torch=backend or stamp.get("torch", ""))
 
 
 def command_line(arguments: list[str]) -> str | None:

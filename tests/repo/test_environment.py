@@ -104,7 +104,7 @@ def test_what_is_done_is_not_done_again_until_the_project_changes(checkout, pip_
     for part in ("learner", "test", "test", "learner"):
         environment.main(checkout, part, "")
     assert pip_calls == [("-r", "requirements.txt"), ("-e", ".[test]")]  # the tests' packages are the learner's too
-    (checkout / "pyproject.toml").write_text(PROJECT + "# another\n")
+    (checkout / "pyproject.toml").write_text(PROJECT.replace("dependencies = []", 'dependencies = ["another"]'))
     environment.main(checkout, "learner", "")
     assert len(pip_calls) == 3
 
@@ -152,11 +152,21 @@ def without_its_settings(python: Path) -> None:
 def test_a_python_that_changed_under_it_is_noticed(checkout, broken, monkeypatch):
     made = []
     monkeypatch.setattr(environment.Environment, "make", lambda self, reason: made.append(self))
+    (checkout / "pyproject.toml").write_text("= a mistake")
     environment.usable(checkout)
-    assert not made
+    assert not made  # it is no fault of the Python's
     broken(checkout / ".venv" / "bin" / "python")
     environment.usable(checkout)
     assert made
+
+
+def test_a_python_too_old_for_the_course_makes_none(checkout, pip_calls, monkeypatch):
+    environment.main(checkout, "learner", "pip")
+    gone(checkout / ".venv" / "bin" / "python")
+    monkeypatch.setattr(sys, "version_info", (3, 9, 6))
+    with pytest.raises(Stopped, match=r"3\.11 or newer, not 3\.9\.6"):
+        environment.main(checkout, "learner", "")
+    assert packages(checkout).exists()  # what another Python may still use
 
 
 @pytest.mark.slow  # pip is unpacked
