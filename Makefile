@@ -60,6 +60,6 @@ clean:
 	rm -rf .venv
 
 for-learners for-tests:
-	@command -v "$(PYTHON)" >/dev/null || { \
-	  echo "There is no $(PYTHON). The course needs Python 3.11 or newer: make PYTHON=python3.12 lab"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 7))' || { \
+	  echo "No $(PYTHON), or an old one. The course needs Python 3.11 or newer: make PYTHON=python3.12 lab"; exit 1; }
 	@"$(PYTHON)" -m tools.environment $(if $(filter for-tests,$@),test,learner)

@@ -230,4 +230,4 @@ def test_make_runs_in_a_folder_with_a_space_and_says_which_python_is_missing(che
     assert ran.returncode == 0, ran.stderr
     assert_is_whole(checkout)
     ran = subprocess.run(["make", "lab", "PYTHON=python9"], cwd=checkout, capture_output=True, text=True)
-    assert ran.returncode == 2 and "There is no python9" in ran.stdout
+    assert ran.returncode == 2 and "No python9" in ran.stdout
