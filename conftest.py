@@ -1,48 +1,56 @@
-"""Settings and limits for all tests: the kernels that nbval starts inherit the environment set here."""
+"""Settings of all tests, and the memory that a notebook may take. It imports only what requirements.txt installs.
+
+No test fails for the time it takes: a machine may be busy. `make bench-course` holds the notebooks to limits of time.
+"""
 
 import os
 
-os.environ["TQDM_DISABLE"] = "1"  # nbval would compare a progress bar; set before torch imports tqdm
-# Where a shared machine has less than the two cores it shows, PyTorch's two threads wait for each other in a busy loop,
-# and a step takes many times as long as with one thread. `OMP_NUM_THREADS=2 pytest` tests with two.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The kernels that nbval starts inherit these. They are read when torch and tqdm are imported.
+os.environ["TQDM_DISABLE"] = "1"  # nbval would compare a progress bar
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # `OMP_NUM_THREADS=2 pytest` tests with two,
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # which then don't wait for each other in a busy loop
 
 import sys
-import time
-import warnings
 
 import pytest
 from nbval.plugin import IPyNbCell
 
 from experiments._peak import import_mb, peak_mb
-from tools.bench.limits import CELL_SECONDS, KERNEL_MB_ABOVE_IMPORT, NOTEBOOK_SECONDS
+from tools.bench.limits import KERNEL_MB_ABOVE_IMPORT
 
-SLOW_MINUTE = 3  # a shared machine may be this many times slower for a while: beyond the limit warn, beyond this fail
+HANGS = 900  # seconds after which nbval may give up waiting for outputs; it has 5 built in, too few on a busy machine
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item):
-    """A notebook cell is also held to the time and memory that a learner's machine has."""
-    start = time.perf_counter()
-    result = yield
+class KernelMemory(pytest.Item):
+    """After a notebook's last cell: its kernel has never held more than a learner's machine has to spare."""
+
+    def runtest(self) -> None:
+        if sys.platform != "linux":
+            pytest.skip("a kernel's peak memory is read from /proc, which only Linux has")
+        import torch  # here, since most tests need none
+
+        if torch.accelerator.is_available():
+            pytest.skip("the limit is for kernels without an accelerator, whose libraries take memory too")
+        above = peak_mb(self.parent.kernel.km.provisioner.pid) - import_mb()
+        assert above <= KERNEL_MB_ABOVE_IMPORT, (
+            f"the kernel's peak is {above:.0f} MB above `import torch, torchvision`; "
+            f"the limit is {KERNEL_MB_ABOVE_IMPORT} MB"
+        )
+
+    def repr_failure(self, excinfo, style=None):
+        return str(excinfo.value)
+
+    def reportinfo(self):
+        return self.path, None, f"{self.path.name}::memory"
+
+
+@pytest.hookimpl(tryfirst=True)  # before -k and -m choose
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    last_cells = {item.parent: place for place, item in enumerate(items) if isinstance(item, IPyNbCell)}
+    for notebook, place in reversed(last_cells.items()):  # from the end, so that the places stay right
+        items.insert(place + 1, KernelMemory.from_parent(notebook, name="memory"))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
     if isinstance(item, IPyNbCell):
-        seconds = time.perf_counter() - start
-        notebook = item.parent
-        notebook.seconds = getattr(notebook, "seconds", 0.0) + seconds
-        check_time(f"{item.nodeid} took", seconds, CELL_SECONDS)
-        check_time(f"{notebook.nodeid} has taken", notebook.seconds, NOTEBOOK_SECONDS)
-        if sys.platform == "linux":
-            above = peak_mb(notebook.kernel.km.provisioner.pid) - import_mb()
-            assert above <= KERNEL_MB_ABOVE_IMPORT, (
-                f"the kernel's peak is {above:.0f} MB above `import torch, torchvision`; "
-                f"the limit is {KERNEL_MB_ABOVE_IMPORT} MB"
-            )
-    return result
-
-
-def check_time(what: str, seconds: float, limit: float) -> None:
-    """Warn above the limit, fail far above it."""
-    message = f"{what} {seconds:.0f} s; the limit on two free cores is {limit} s"
-    assert seconds <= SLOW_MINUTE * limit, message
-    if seconds > limit:
-        warnings.warn(message, stacklevel=1)
+        item.output_timeout = HANGS
