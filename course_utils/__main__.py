@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from course_utils import distributed
@@ -16,8 +17,10 @@ from course_utils.data import DataError, Mnist, load_mnist
 from course_utils.distributed import ProcessCountError, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
-from course_utils.recipes import EXPERIMENTS
-from course_utils.training import TrainingDiverged, choose_device, evaluate, fit
+from course_utils.outputs import BadOutput, Outputs
+from course_utils.recipes import EXPERIMENTS, Experiment
+from course_utils.streams import unfailing_output
+from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit
 
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
 
@@ -31,11 +34,23 @@ class OneLineParser(argparse.ArgumentParser):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    with unfailing_output() as out:
+        code = _main(arguments)
+        out.flush()
+        if out.lost:
+            code = code or _stop(f"error: the output could not be written: {out.lost}", FAILED)
+    return code
+
+
+def _main(arguments: list[str] | None) -> int:
     options = _parser().parse_args(arguments)
+    options.outputs = Outputs({})
     try:
         return options.command(options)
-    except (DataError, CheckpointError, ProcessCountError, FileNotFoundError, PermissionError) as error:
+    except (BadOutput, DataError, CheckpointError, ProcessCountError) as error:
         return _stop(f"error: {error}", BAD_USE)
+    except OSError as error:  # a file that is not there or may not be read
+        return _stop(f"error: {_reason(error)}", BAD_USE)
     except TrainingDiverged as error:
         return _stop(f"error: {error}", FAILED)
     except ProcessLost as error:
@@ -43,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"course_utils: error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
-        return _stop("interrupted, nothing was written", INTERRUPTED)
+        return _stop(f"interrupted; {_on_disk(options)}", INTERRUPTED)
 
 
 def _stop(said: str, code: int) -> int:
@@ -51,6 +66,10 @@ def _stop(said: str, code: int) -> int:
     if distributed.rank() == 0:
         print(f"course_utils: {' '.join(said.split())}", file=sys.stderr)
     return code
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _parser() -> OneLineParser:
@@ -67,11 +86,11 @@ def _parser() -> OneLineParser:
     train.add_argument("--recipe", choices=EXPERIMENTS, default="original", help="how to train (default: %(default)s)")
     train.add_argument("--epochs", type=_positive, help="passes over the training images (default: the recipe's)")
     train.add_argument("--seed", type=_seed, default=1, help="fixes weights, batches and shifts (default: %(default)s)")
-    train.add_argument("--json", type=_output_file, metavar="FILE", help="write the result and the history here")
-    train.add_argument("--save", type=_output_file, metavar="FILE", help="write the trained weights here")
+    train.add_argument("--json", type=Path, metavar="FILE", help="write the result and the history here")
+    train.add_argument("--save", type=Path, metavar="FILE", help="write the trained weights here")
     train.add_argument(
         "--resume",
-        type=_output_file,
+        type=Path,
         metavar="FILE",
         help="write a checkpoint here with each line of the log, and go on from the one that is here; not with quick, "
         "which logs nothing",
@@ -110,23 +129,23 @@ def _device(text: str) -> torch.device:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _output_file(text: str) -> Path:
-    """Checked before the training, not after it."""
-    path = Path(text)
-    if path.exists() and not path.is_file():  # writing would put a file in the place of a device
-        raise argparse.ArgumentTypeError(f"{text!r} is a {'folder' if path.is_dir() else 'device'}; name a file")
-    if not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"the folder of {text!r} does not exist or is not writable")
-    return path
+def _outputs(options: argparse.Namespace, experiment: Experiment) -> Outputs:
+    """Looked at before the training, not after it; in several processes, the first one writes."""
+    if options.resume and experiment.look_every is None:
+        raise BadOutput(f"--resume writes a checkpoint with each line of the log, and {options.recipe} logs nothing")
+    named = {"--json": options.json, "--save": options.save, "--resume": options.resume}
+    here = distributed.rank() == 0
+    return Outputs({option: path for option, path in named.items() if here and path is not None})
 
 
 def _train(options: argparse.Namespace) -> int:
     experiment = EXPERIMENTS[options.recipe]
     recipe = replace(experiment.recipe, epochs=options.epochs or experiment.recipe.epochs)
+    experiment = replace(experiment, recipe=recipe)
+    options.outputs = _outputs(options, experiment)
     mnist = load_mnist(options.data)
     torch.manual_seed(options.seed)
     model = experiment.model()
-    log = tqdm.write if distributed.rank() == 0 else None  # prints above the progress bar
     with distributed.process_group(choose_device(options.device)) as device:
         history = fit(
             model,
@@ -136,43 +155,78 @@ def _train(options: argparse.Namespace) -> int:
             look_every=experiment.look_every,
             seed=options.seed,
             device=device,
-            log=log,
+            log=tqdm.write if distributed.rank() == 0 else None,  # prints above the progress bar
             resume=options.resume,
         )
+        machine = {"device": str(device), "threads": torch.get_num_threads(), "processes": distributed.processes()}
     if distributed.rank() > 0:
         return 0
+    return _finish(options, experiment, model, mnist, history, machine)
+
+
+def _finish(
+    options: argparse.Namespace, experiment: Experiment, model: nn.Module, mnist: Mnist, history: History, machine: dict
+) -> int:
+    """Write what was asked for and report; the weights first, since the test takes a while and may be cut short."""
+    outputs = options.outputs
+    if options.save:
+        outputs.write(options.save, lambda: save_checkpoint(model, options.save))
+    try:
+        accuracy = _test_accuracy(model, mnist)
+    except KeyboardInterrupt:
+        accuracy, history.interrupted = {}, True
     result = {
-        **_test_accuracy(model, mnist),
+        **dict.fromkeys(ACCURACIES),
+        **accuracy,
         "parameters": count_parameters(model),
         "seconds": history.total_seconds,
-        "threads": torch.get_num_threads(),
-        "recipe": recipe.name,
-        "epochs": recipe.epochs,
+        "recipe": options.recipe,
+        "epochs": experiment.recipe.epochs,
         "seed": options.seed,
+        **machine,
+        "torch": torch.__version__,
+        "experiment": experiment.settings(),
         "history": asdict(history),
     }
-    if options.save:
-        save_checkpoint(model, options.save)
     if options.json:
-        write_whole(options.json, json.dumps(result, indent=1) + "\n")
-    return INTERRUPTED if history.interrupted else 0
+        outputs.write(options.json, lambda: write_whole(options.json, json.dumps(result, indent=1) + "\n"))
+    _print_accuracy(accuracy)
+    failed = [*outputs.failed, *([history.unsaved] if history.unsaved else [])]
+    if failed:
+        _stop(f"error: {'; '.join(failed)}; {_on_disk(options)}", FAILED)
+    if history.interrupted:
+        return _stop(f"interrupted after {len(history.step_loss)} steps; {_on_disk(options)}", INTERRUPTED)
+    return FAILED if failed else 0
+
+
+def _on_disk(options: argparse.Namespace) -> str:
+    """What the command has left."""
+    written = f"written: {', '.join(options.outputs.written)}" if options.outputs.written else "nothing was written"
+    resume = getattr(options, "resume", None)
+    kept = f"; with {resume}, the same command goes on from the last checkpoint"
+    return written + (kept if resume and os.path.exists(resume) else "")
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     model = load_checkpoint(options.checkpoint).to(choose_device(options.device))
-    _test_accuracy(model, load_mnist(options.data))
+    _print_accuracy(_test_accuracy(model, load_mnist(options.data)))
     return 0
 
 
-def _test_accuracy(model: torch.nn.Module, mnist: Mnist) -> dict[str, float]:
-    """Measured, printed, and returned under the names of the JSON file."""
-    accuracy = {
-        "test_accuracy": evaluate(model, mnist.test),
-        "test_accuracy_first_2000": evaluate(model, mnist.test_first_2000),
-    }
-    print(f"Accuracy on all 10,000 test images: {accuracy['test_accuracy']:.4f}")
-    print(f"Accuracy on the first 2,000 of them: {accuracy['test_accuracy_first_2000']:.4f}")
-    return accuracy
+ACCURACIES = {  # names in the JSON file, and what is printed
+    "test_accuracy": "Accuracy on all 10,000 test images",
+    "test_accuracy_first_2000": "Accuracy on the first 2,000 of them",
+}
+
+
+def _test_accuracy(model: nn.Module, mnist: Mnist) -> dict[str, float]:
+    sets = (mnist.test, mnist.test_first_2000)
+    return {name: evaluate(model, images) for name, images in zip(ACCURACIES, sets, strict=True)}
+
+
+def _print_accuracy(accuracy: dict[str, float]) -> None:
+    for name, value in accuracy.items():
+        print(f"{ACCURACIES[name]}: {value:.4f}")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,49 @@ def folder() -> Path:
     return repository.root() / "experiments" / "results"
 
 
-def store(name: str, settings: dict[str, Any], results: Any, seconds: float) -> None:
-    """Write results/`name`.json: the results, the settings they were made with, versions, machine kind and date."""
+class UncommittedChanges(RuntimeError):
+    """The code is not what its commit says, so no result of it could be made again; the message names the files."""
+
+
+def code_version() -> str:
+    """The commit that the code stands on. Ask before the work; `store` takes it.
+
+    Where no git is installed or no repository of it is there, as after a download, "unknown: " and the reason. Raises
+    `UncommittedChanges` for tracked files that were changed and for new files of code; stored results may change.
+    """
+    root = repository.root()
+    try:
+        top = _git(root, "rev-parse", "--show-toplevel")
+        if Path(top).resolve() != root.resolve():  # the folder lies in somebody's repository
+            return "unknown: not a git repository"
+        results = ":(exclude)experiments/results"
+        changed = _git(root, "diff", "--name-only", "HEAD", "--", ".", results).splitlines()
+        new = _git(root, "ls-files", "--others", "--exclude-standard", "--", "course_utils", "experiments", results)
+        commit = _git(root, "rev-parse", "--short", "HEAD")
+    except OSError:
+        return "unknown: no git"
+    except subprocess.CalledProcessError:
+        return "unknown: not a git repository"
+    if files := [*changed, *new.splitlines()]:
+        more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+        raise UncommittedChanges(
+            "a result is stored with the commit that made it, and these files are in none as they are: "
+            f"{', '.join(files[:5])}{more}. Commit them, or put them aside with `git stash --include-untracked`, "
+            "and start again"
+        )
+    return commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    ran = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, encoding="utf-8", check=True)
+    return ran.stdout.strip()
+
+
+def store(name: str, settings: dict[str, Any], results: Any, seconds: float, code: str | None = None) -> None:
+    """Write results/`name`.json: the results, the settings they were made with, versions, machine kind and date.
+
+    `code` is what `code_version()` said before the work; None asks it now. Raises `UncommittedChanges` as it does.
+    """
     content = {
         "made": {
             "date": datetime.date.today().isoformat(),
@@ -35,7 +76,7 @@ def store(name: str, settings: dict[str, Any], results: Any, seconds: float) -> 
                 "torch": torch.__version__,
                 "torchvision": torchvision.__version__,
             },
-            "code": _code_version(),
+            "code": code or code_version(),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "threads": torch.get_num_threads(),
         },
@@ -43,12 +84,6 @@ def store(name: str, settings: dict[str, Any], results: Any, seconds: float) -> 
         "results": results,
     }
     write_whole(folder() / f"{name}.json", json.dumps(content, indent=1) + "\n")
-
-
-def _code_version() -> str:
-    """The commit the code stands on, marked where files were changed since."""
-    git = ["git", "describe", "--always", "--dirty=+changes", "--exclude=*"]
-    return subprocess.run(git, cwd=folder(), capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 def load(name: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Writing files so that a reader finds the whole of one or none of it, whatever happens meanwhile."""
 
+import errno
 import glob
 import os
 import secrets
@@ -41,6 +42,8 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> None:
 def check_writable(path: str | os.PathLike) -> None:
     """Raise the `OSError` that `write_whole` would meet: no such folder, no permission, a name too long."""
     path = Path(os.path.realpath(path))
+    if path.exists() and not os.access(path, os.W_OK):  # its folder would let it be replaced all the same
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     with _new_part(path) as file:
         pass
     os.unlink(file.name)

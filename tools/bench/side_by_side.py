@@ -65,7 +65,8 @@ def where_the_references_time_went(runs: list[dict]) -> str:
 
 def main() -> int:
     """Measure, store, print and draw; the exit code is 1 if a target was missed."""
-    run_experiments(["recipes"])
+    if failed := run_experiments(["recipes"]):
+        return failed
     stored = evidence.load("recipes")
     table = summary(stored["results"])
     print(evidence.how_made(stored), "", *report(table), "", sep="\n")
