@@ -1,6 +1,7 @@
 """Recipes, which are optimisation and nothing else, and what the command line and the bench train by them."""
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -95,8 +96,16 @@ class Experiment:
     def settings(self) -> dict[str, Any]:
         """All of it as it is stored beside a result, the network by its name; of looks, where there are any."""
         looks = {"watch": self.watch, "look_every": self.look_every} if self.watch else {}
-        ran = {"model": self.model.__name__, "train_on": self.train_on}
+        ran = {"model": _name(self.model), "train_on": self.train_on}
         return {**ran, **looks, "recipe": settings_of(self.recipe)}
+
+
+def _name(model: Callable[[], nn.Module]) -> str:
+    """What builds the network, as one would call it."""
+    if not isinstance(model, partial):
+        return model.__name__
+    values = [*map(repr, model.args), *(f"{name}={value!r}" for name, value in model.keywords.items())]
+    return f"{_name(model.func)}({', '.join(values)})"
 
 
 EXPERIMENTS = {
