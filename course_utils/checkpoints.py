@@ -53,7 +53,7 @@ def load_checkpoint(path: str | os.PathLike) -> nn.Module:
     try:
         model = CHECKPOINT_MODELS[saved["model"]]()
         model.load_state_dict(saved["weights"])
-    except Exception as error:  # the content may be anything
+    except Exception as error:  # what it holds may be anything
         raise CheckpointError(f"{path} is not a checkpoint written by save_checkpoint: {_reason(error)}") from error
     return model.eval()
 
@@ -71,22 +71,22 @@ def _write(path: str | os.PathLike, content: dict[str, Any]) -> None:
     write_whole(path, FORMAT + hashlib.sha256(packed).hexdigest().encode() + b"\n" + packed)
 
 
-def _read(path: str | os.PathLike) -> Any:
+def _read(path: str | os.PathLike) -> dict[str, Any]:
     """What `_write` wrote, on the CPU."""
     try:
         with open(path, "rb") as file:
             content = file.read()
-    except IsADirectoryError:
-        content = b""
+    except IsADirectoryError as error:
+        raise CheckpointError(f"{path} is a folder") from error
     header, packed = content[:HEADER], content[HEADER:]
     if not header.startswith(FORMAT):
-        raise CheckpointError(f"{path} is not a checkpoint of this course, or of an older version of it")
+        raise CheckpointError(f"{path} is not a checkpoint of this course, or is of an older version of it")
     if header != FORMAT + hashlib.sha256(packed).hexdigest().encode() + b"\n":
         raise CheckpointError(f"{path} is damaged: it was cut off or changed after it was written")
     try:
-        return torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
+        return dict(torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True))
     except Exception as error:  # its author can make the reader fail in any way
-        raise CheckpointError(f"{path} is not a checkpoint of this course: it holds more than tensors") from error
+        raise CheckpointError(f"{path} is not a checkpoint of this course: what it holds is something else") from error
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Run:
 
     def _saved(self, path: str | os.PathLike) -> dict[str, Any]:
         saved = _read(path)
-        found = saved.get("settings") if isinstance(saved, dict) else None
+        found = saved.get("settings")
         if not isinstance(found, dict):
             raise CheckpointError(
                 f"{path} is not a checkpoint that a run can go on from. Name another file, or delete it to begin anew"

@@ -106,6 +106,8 @@ def _check(train: Dataset, watch: tuple[str, Dataset] | None, look_every: int | 
         raise TypeError(
             f"fit trains on a dataset, such as load_mnist().train or a TensorDataset; got {type(train).__name__}"
         )
+    if watch is not None and not (isinstance(watch, tuple) and isinstance(watch[-1], Dataset) and len(watch) == 2):
+        raise TypeError(f'watch must be a name and a dataset, ("validation", mnist.validation); got {watch!r:.60}')
     if look_every is not None:
         validate.whole_number("look_every (None for never)", look_every, at_least=1)
     if look_every and watch is None:
