@@ -1,5 +1,6 @@
 """Recipes, which are optimisation and nothing else, and what the command line and the bench train by them."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -80,7 +81,7 @@ class Experiment:
     """
 
     recipe: Recipe
-    model: type[nn.Module]  # made by calling it, and stored by its name
+    model: Callable[[], nn.Module]
     train_on: str
     watch: str | None = None
     look_every: int | None = None
@@ -103,7 +104,7 @@ class Experiment:
 def _name(model: Callable[[], nn.Module]) -> str:
     """What builds the network, as one would call it."""
     if not isinstance(model, partial):
-        return model.__name__
+        return getattr(model, "__name__", repr(model))
     values = [*map(repr, model.args), *(f"{name}={value!r}" for name, value in model.keywords.items())]
     return f"{_name(model.func)}({', '.join(values)})"
 

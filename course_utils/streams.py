@@ -1,9 +1,10 @@
 """Output that can't end the work it tells of: its reader has gone, the disk is full, the stream is not there."""
 
 import errno
+import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TextIO
 
@@ -17,7 +18,7 @@ class Unfailing:
     def __init__(self, stream: TextIO | None):
         self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         self.lost: str | None = None
-        if hasattr(self._stream, "reconfigure"):
+        if isinstance(self._stream, io.TextIOWrapper):
             self._stream.reconfigure(errors="backslashreplace")  # a name that this terminal can't show
 
     def write(self, text: str) -> int:
@@ -46,7 +47,7 @@ class Unfailing:
 
 
 @contextmanager
-def unfailing_output() -> Iterator[Unfailing]:
+def unfailing_output() -> Generator[Unfailing]:
     """Neither standard output, which is yielded, nor standard error can raise in the block."""
     _fill_descriptors()
     with redirect_stdout(Unfailing(sys.stdout)) as out, redirect_stderr(Unfailing(sys.stderr)) as err:

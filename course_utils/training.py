@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -117,7 +117,7 @@ def _check(train: Dataset, watch: tuple[str, Dataset] | None, look_every: int | 
 
 
 @contextmanager
-def _trained_on(device: torch.device, model: nn.Module) -> Iterator[None]:
+def _trained_on(device: torch.device, model: nn.Module) -> Generator[None]:
     """`model` on `device` in training mode; at the end where it was, in evaluation mode."""
     home = device_of(model)
     try:
@@ -166,7 +166,7 @@ def _steps(loader: DataLoader, total: int) -> Iterator[tuple[int, int, tuple[Ten
 
 
 @contextmanager
-def _timed(run: Run, bar: tqdm) -> Iterator[float]:
+def _timed(run: Run, bar: tqdm) -> Generator[float]:
     """When the run started, had it never been stopped. An interrupt ends it early, without an error."""
     history = run.history
     start = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
