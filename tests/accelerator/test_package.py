@@ -1,14 +1,14 @@
-"""The package on an accelerator: training there and coming back, and all that looks at a network that lies there."""
+"""Training on an accelerator and coming back; what looks at networks and images is in test_functions.py."""
 
 import json
 import signal
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import TensorDataset
 
-from course_utils import __main__, analysis, filters, models, perturb
+from course_utils import __main__, filters, models
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
 from course_utils.data import ImageSet, Mnist
 from course_utils.models import CNN, ModernCNN, device_of
@@ -19,7 +19,6 @@ GENERATOR = torch.Generator().manual_seed(1)
 IMAGES = torch.rand(12, 1, 28, 28, generator=GENERATOR)
 WAVES = torch.rand(4, 1, 8000, generator=GENERATOR) * 2 - 1
 LABELS = torch.arange(12) % 10
-PLACES = [("cpu", "mps"), ("mps", "cpu"), ("mps", "mps")]  # of the network, of the images
 SHORT = replace(MODERN, batch_size=6)
 
 
@@ -123,71 +122,6 @@ def test_command_line(accelerator, tmp_path, monkeypatch, capsys, device):
     assert len(set(said)) == 1 and json.loads(out.read_text())["test_accuracy"] == pytest.approx(
         float(said[0]), abs=1e-4
     )
-
-
-# --- looking at a network ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("network", "images"), PLACES)
-def test_a_network_and_its_images_may_lie_apart(network, images):
-    torch.manual_seed(1)
-    model, given, labels = ModernCNN(), IMAGES.to(images), LABELS.to(images)
-    looks = {
-        "logits": lambda: analysis.logits_of(model, given),
-        "inputs": lambda: analysis.layer_inputs(model, given)[2],
-        "fgsm": lambda: analysis.fgsm(model, given, labels, 0.1),
-        "patches": lambda: analysis.strongest_patches(given, analysis.layer_inputs(model, given)[1], (6, 2, -2), 3),
-    }
-    results = {name: look().cpu() for name, look in looks.items()}
-    model.to(network)
-    for name, look in looks.items():
-        assert look().device == given.device, name
-        assert (look().cpu() - results[name]).abs().mean() < 1e-3, name
-    assert device_of(model).type == network
-
-
-def statistics(logits: Tensor, labels: Tensor) -> list:
-    probabilities = analysis.probabilities_of(logits, 2.0)
-    confidence, answers = probabilities.max(dim=1)
-    return [
-        analysis.confident_mistakes(probabilities, labels, 3).tolist(),
-        [values.nan_to_num().tolist() for values in analysis.reliability(probabilities, labels)],
-        analysis.expected_calibration_error(probabilities, labels),
-        analysis.fit_temperature(logits, labels),
-        [values.tolist() for values in analysis.accuracy_by_coverage(confidence, answers == labels)],
-        analysis.deferred_count(confidence, answers == labels, 0.9),
-        analysis.detection_rate(confidence, confidence / 2),
-        analysis.probe(logits, labels, 1.0).score(logits, labels),
-    ]
-
-
-def test_statistics_of_what_lies_there_are_those_of_what_lies_here():
-    logits = torch.randn(12, 10, generator=GENERATOR)
-    assert statistics(logits.to("mps"), LABELS.to("mps")) == statistics(logits, LABELS)
-
-
-CHANGES = {
-    "shift": lambda images: perturb.shift(images, 2, -1),
-    "lost": lambda images: perturb.pixels_lost(images, 2, -1),
-    "scramble": perturb.scramble,
-    "rotate": lambda images: perturb.rotate(images, 20),
-    "scale": lambda images: perturb.scale(images, 0.8),
-    "affine": lambda images: perturb.random_affine(
-        images, torch.Generator().manual_seed(1), max_rotation=9, max_shift=2
-    ),
-    "warp": lambda images: perturb.elastic_warp(images, 2.0),
-    "noise": lambda images: perturb.noise(images, 0.1),
-    "blur": lambda images: perturb.blur(images, 1.0),
-    "hand-made filters": lambda images: filters.HandMadeFeatures().to(images.device)(images),
-    "spectrogram": lambda images: models.log_spectrogram(images.flatten(2)),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_changes_of_what_lies_there_stay_there(change):
-    changed = change(IMAGES.to("mps"))
-    assert changed.device.type == "mps"
-    assert torch.allclose(changed.cpu(), change(IMAGES), atol=1e-4)
 
 
 def test_a_network_without_parameters_lies_where_its_buffers_do():
