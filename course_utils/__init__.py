@@ -2,9 +2,10 @@
 
 data: MNIST, its splits and batches · models: the CNN and what it is compared with · recipes: how to train · training:
 fit, evaluate · checkpoints: networks and runs on disk · distributed: one run in several processes · analysis:
-calibration, abstaining, strangers, probes, patches, FGSM · perturb: images shifted, turned, bent · sound: spoken
-digits · text: words of twelve languages · widgets: interactive parts · plots: figures · checks: exercise checks ·
-claims: the ledger · evidence: stored results of long experiments · bench: the recipes beside the tutorial's script.
+calibration, abstaining, out-of-distribution images, probes, patches, FGSM · perturb: images shifted, turned, bent ·
+validate: guards · sound: spoken digits · text: words of twelve languages · widgets: interactive parts · plots: figures
+· checks: exercise checks · claims: the ledger · evidence: stored results of long experiments · bench: the recipes
+beside the tutorial's script.
 """
 
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
