@@ -219,9 +219,9 @@ def receptive_field(layers: Sequence[tuple[int, int, int]]) -> tuple[int, int, i
     """
     size, jump, start = 1, 1, 0
     for kernel_size, stride, padding in layers:
-        size += (kernel_size - 1) * jump
-        start -= padding * jump
-        jump *= stride
+        size += (validate.whole_number("kernel_size", kernel_size, at_least=1) - 1) * jump
+        start -= validate.whole_number("padding", padding) * jump
+        jump *= validate.whole_number("stride", stride, at_least=1)
     return size, jump, start
 
 

@@ -43,7 +43,7 @@ class HandMadeFeatures(nn.Module):
 
     def __init__(self, pool: int = 4):
         super().__init__()
-        self.pool = pool
+        self.pool = validate.whole_number("pool", pool, at_least=1, at_most=28)
         self.register_buffer("kernels", hand_made_kernels().unsqueeze(1))  # (12, 1, 3, 3)
 
     def forward(self, images: Tensor) -> Tensor:

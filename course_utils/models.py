@@ -279,7 +279,10 @@ def dense_of_size(parameters: int, inputs: int, outputs: int) -> nn.Sequential:
 
     Takes (N, …) with `inputs` numbers each and returns logits (N, outputs).
     """
-    hidden = -(-(parameters - outputs) // (inputs + 1 + outputs))  # rounded up
+    parameters = validate.whole_number("parameters", parameters)
+    inputs = validate.whole_number("inputs", inputs, at_least=1)
+    outputs = validate.whole_number("outputs", outputs, at_least=1)
+    hidden = max(1, -(-(parameters - outputs) // (inputs + 1 + outputs)))  # rounded up
     return nn.Sequential(nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 

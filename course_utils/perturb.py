@@ -37,12 +37,13 @@ def shift(images: Tensor, dx: int, dy: int) -> Tensor:
 
 def pixels_lost(images: Tensor, dx: int, dy: int) -> Tensor:
     """How many pixels of each image (N, C, H, W) that are not black leave the frame in `shift`: (N,), int64."""
+    validate.batch("images", images, ("C", "H", "W"))
     return (images > 0).sum((1, 2, 3)) - (shift(images, dx, dy) > 0).sum((1, 2, 3))
 
 
 def scramble(images: Tensor, seed: int = 0) -> Tensor:
     """Give the pixels of images (..., H, W) new places, the same for every image: one permutation, fixed by `seed`."""
-    flat = images.flatten(-2)
+    flat = validate.tensor("images", images).flatten(-2)
     order = torch.randperm(flat.shape[-1], generator=torch.Generator().manual_seed(seed))
     return flat[..., order.to(images.device)].view_as(images)
 

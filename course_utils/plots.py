@@ -36,6 +36,9 @@ def image_axes(axes: Axes, image: Tensor, title: str = "", **imshow_options) -> 
 def image_grid(images: Tensor, titles: list[str] | None = None, columns: int = 10, **imshow_options) -> Figure:
     """A grid of images (N, H, W), all on the same grey scale, each with its title if there are any."""
     validate.not_empty("images", validate.batch("images", images, ("H", "W")))
+    if titles and len(titles) != len(images):
+        raise ValueError(f"expected a title for each of {len(images)} images, got {len(titles)}")
+    columns = validate.whole_number("columns", columns, at_least=1)
     rows = -(-len(images) // columns)  # rounded up
     height = 1.25 if titles else 0.95  # inches for a row
     figure, axes = plt.subplots(rows, columns, figsize=(columns * 0.95, rows * height), squeeze=False)

@@ -235,11 +235,14 @@ def test_fit_trains_on_waves(make):
     assert all(parameter.is_contiguous() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(("parameters", "inputs", "outputs"), [(45_546, 8000, 10), (27_020, 1584, 12), (100, 3, 2)])
+@pytest.mark.parametrize(
+    ("parameters", "inputs", "outputs"), [(45_546, 8000, 10), (27_020, 1584, 12), (100, 3, 2), (1, 3, 2)]
+)
 def test_dense_of_size_has_at_least_as_many(parameters, inputs, outputs):
     network = models.dense_of_size(parameters, inputs, outputs)
     assert network(torch.zeros(5, 1, inputs)).shape == (5, outputs)
-    assert parameters <= count_parameters(network) < parameters + inputs + 1 + outputs
+    width = inputs + 1 + outputs  # parameters of one hidden unit; there is at least one
+    assert parameters <= count_parameters(network) < max(parameters, outputs + 1) + width
 
 
 def test_names_that_are_unknown():

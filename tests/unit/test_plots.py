@@ -53,6 +53,8 @@ def test_a_grid_has_one_scale_for_all_images_and_no_axes_where_there_is_none():
     for wrong in (images[:, None], images[:0]):
         with pytest.raises(ValueError, match=r"\(3, 1, 3, 4\)|\(0, 3, 4\)"):
             plots.image_grid(wrong)
+    with pytest.raises(ValueError, match="each of 3 images, got 2"):
+        plots.image_grid(images, ["a", "b"])
 
 
 def test_a_figure_without_words_for_those_who_can_not_see_it_is_refused(axes):

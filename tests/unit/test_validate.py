@@ -3,12 +3,16 @@
 import math
 from fractions import Fraction
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
 from course_utils import perturb, validate
-from course_utils.models import LocallyConnected2d
+from course_utils.analysis import receptive_field
+from course_utils.filters import HandMadeFeatures
+from course_utils.models import LocallyConnected2d, dense_of_size
+from course_utils.plots import image_grid
 from course_utils.sizes import conv_output_size
 
 
@@ -24,6 +28,12 @@ def said(error: type[Exception], call, *words: str) -> str:
 # What takes a whole number, and what it calls it.
 WHOLE = [
     ("size", lambda value: conv_output_size(value, 1)),
+    ("kernel_size", lambda value: receptive_field([(5, 1, 2), (value, 1, 0)])),
+    ("stride", lambda value: receptive_field([(5, value, 2)])),
+    ("pool", HandMadeFeatures),
+    ("inputs", lambda value: dense_of_size(100, value, 10)),
+    ("outputs", lambda value: dense_of_size(100, 10, value)),
+    ("columns", lambda value: plt.close(image_grid(torch.rand(3, 2, 2), columns=value))),
     ("kernel_size", lambda value: conv_output_size(9, value)),
     ("stride", lambda value: conv_output_size(9, 3, stride=value)),
     ("in_channels", lambda value: LocallyConnected2d(value, 1, (9, 9), 3)),
@@ -43,7 +53,9 @@ def test_whole_numbers(name, call):
         assert ("//" in message) == ("." in repr(wrong) and not isinstance(wrong, str))
     for wrong in (0, -1, np.int64(-1)):
         said(ValueError, lambda wrong=wrong: call(wrong), name, "at least 1", f"{wrong}")
-    said(ValueError, lambda: conv_output_size(9, 3, padding=-1), "padding", "at least 0", "-1")
+    for call in (lambda: conv_output_size(9, 3, padding=-1), lambda: receptive_field([(3, 1, -1)])):
+        said(ValueError, call, "padding", "at least 0", "-1")
+    said(ValueError, lambda: HandMadeFeatures(29), "pool", "at most 28", "29")
 
 
 @pytest.mark.parametrize("value", [28, (28,), (1, 28, 28), None])
