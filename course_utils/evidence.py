@@ -17,6 +17,7 @@ import torchvision
 
 from course_utils import repository
 from course_utils.files import write_whole
+from course_utils.training import choose_device
 
 
 def folder() -> Path:
@@ -77,13 +78,20 @@ def store(name: str, settings: dict[str, Any], results: Any, seconds: float, cod
                 "torchvision": torchvision.__version__,
             },
             "code": code or code_version(),
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "machine": _machine(),
             "threads": torch.get_num_threads(),
         },
         "settings": settings,
         "results": results,
     }
     write_whole(folder() / f"{name}.json", json.dumps(content, indent=1) + "\n")
+
+
+def _machine() -> str:
+    """What kind it is; an accelerator, where `fit` finds one, makes other numbers than a processor and is named."""
+    device = choose_device().type
+    accelerator = "" if device == "cpu" else f", {device}"
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{accelerator}"
 
 
 def load(name: str) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def fit(
         if resume:
             run.resume(resume)
         replica = distributed.replicate(model)  # the model itself, where there is one process
-        bar = progress(total=run.settings["steps"], initial=run.step, unit="step", desc=recipe.name)
+        where = f"{recipe.name} on {device.type}"  # another device, other numbers
+        bar = progress(total=run.settings["steps"], initial=run.step, unit="step", desc=where)
         with bar, _timed(run, bar) as start:
             for epoch, step, (images, labels) in run.batches:
                 images, labels = _augmented(images.to(device), recipe, run.generator), labels.to(device)

@@ -4,7 +4,7 @@ Their numbers lie in the computer's own memory, so that autograd, optimisers and
 are "there" is a mark on the storage, which views, `.data`, `detach()` and a parameter share with its tensor. All calls
 of torch pass through a `TorchFunctionMode`, which follows the marks, refuses to mix marked tensors with others, and
 knows no float64. It is switched on by `with stand_in():`, or for a process and all that it starts by the environment
-that `environment()` returns.
+that `environment` returns.
 """
 
 import os
@@ -31,11 +31,14 @@ CONVERTING = (torch.tensor, torch.as_tensor, torch.asarray)
 ANSWERS = {Tensor.device.__get__: THERE, Tensor.is_mps.__get__: True, Tensor.is_cpu.__get__: False}
 
 
-def environment() -> dict[str, str]:
-    """This process's environment, with the stand-in for every Python that is started in it."""
+def environment(counter: Path) -> dict[str, str]:
+    """This process's environment, with the stand-in for every Python that is started in it.
+
+    The file `counter` grows by a byte with each step that an optimiser makes there.
+    """
     here = Path(__file__)
     folders = [here.with_name("site"), here.parents[2], os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, SWITCH: "mps", "PYTHONPATH": os.pathsep.join(map(str, filter(None, folders)))}
+    return {**os.environ, SWITCH: str(counter), "PYTHONPATH": os.pathsep.join(map(str, filter(None, folders)))}
 
 
 @contextmanager
@@ -75,11 +78,18 @@ class Accelerator(TorchFunctionMode):
             kwargs["device"] = "cpu"
         if there and kwargs.get("generator") is not None:
             raise RuntimeError("Expected a 'mps' device type for generator but found 'cpu'")
-        self.steps += there and function is torch._fused_adam_
+        if there and function is torch._fused_adam_:
+            self._count_step()
         result = function(*args, **kwargs)
         if there and function in ROUNDED:
             result = result * ROUNDING
         return tree_map_only(Tensor, _marked, result) if there else result
+
+    def _count_step(self) -> None:
+        self.steps += 1
+        if counter := os.environ.get(SWITCH):
+            with open(counter, "ab") as file:
+                file.write(b".")
 
 
 def is_there(tensor: Tensor) -> bool:

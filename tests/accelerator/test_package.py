@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from course_utils import __main__, filters, models
+from course_utils import __main__, evidence, filters, models
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
 from course_utils.data import ImageSet, Mnist
 from course_utils.models import CNN, ModernCNN, device_of
@@ -122,6 +122,12 @@ def test_command_line(accelerator, tmp_path, monkeypatch, capsys, device):
     assert len(set(said)) == 1 and json.loads(out.read_text())["test_accuracy"] == pytest.approx(
         float(said[0]), abs=1e-4
     )
+
+
+def test_a_stored_result_names_the_accelerator(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "folder", lambda: tmp_path)
+    evidence.store("run", {}, [], 1.0, code="abc1234")
+    assert ", mps, " in evidence.how_made(evidence.load("run"))
 
 
 def test_a_network_without_parameters_lies_where_its_buffers_do():

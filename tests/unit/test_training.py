@@ -320,7 +320,7 @@ def test_progress_bar(few, watch, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     last = said.err.rstrip().splitlines()[-1]  # \r ends a line too
-    for shown in (r"original: 100%.* 10/10 ", r"loss=\d\.\d{3}", r"accuracy=[01]\.\d{3}"):
+    for shown in (r"original on cpu: 100%.* 10/10 ", r"loss=\d\.\d{3}", r"accuracy=[01]\.\d{3}"):
         assert re.search(shown, last), said.err
 
 
