@@ -48,8 +48,3 @@ def test_nothing_in_the_features_is_trained():
     images = torch.rand(3, 1, 28, 28)
     for model in (linear_on_pixels(), linear_on_hand_made_features(2), linear_on_hand_made_features(4)):
         assert model(images).shape == (3, 10)
-
-
-def test_images_without_a_channel_axis_get_the_clear_error():
-    with pytest.raises(ValueError, match=r"got \(5, 28, 28\). The channel axis is missing: images.unsqueeze\(1\)"):
-        HandMadeFeatures()(torch.zeros(5, 28, 28))

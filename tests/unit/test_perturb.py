@@ -137,14 +137,6 @@ def centre_of_mass(image):
     return x.item(), y.item()
 
 
-def test_a_small_rotation_against_the_formula():
-    """One white pixel 8 to the right of the centre of a 21 by 21 image; its centre of mass turns by the angle."""
-    image = torch.zeros(1, 1, 21, 21)
-    image[0, 0, 10, 18] = 1
-    expected = 8 * math.cos(math.radians(15)), 8 * math.sin(math.radians(15))
-    assert centre_of_mass(perturb.rotate(image, 15)) == pytest.approx(expected, abs=0.1)
-
-
 @pytest.mark.parametrize("factor", [0.75, 1.5])
 def test_scale_against_the_formula(factor):
     """A block 9 right of and 6 above the centre of a 61 by 61 image: place and size are multiplied."""
