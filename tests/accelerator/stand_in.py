@@ -46,9 +46,10 @@ def stand_in() -> Iterator["Accelerator"]:
     """An accelerator, as long as the block lasts; its `steps` counts the optimiser's steps that were made there."""
     package = (5, _location_of, _restored)  # 5: asked before torch's own, which begin with 10
     torch.serialization.register_package(*package)
-    available = mock.patch.object(torch.backends.mps, "is_available", cache(lambda: True))  # cached, as torch's own
+    mps = mock.patch.object(torch.backends.mps, "is_available", cache(lambda: True))  # cached, as torch's own
+    cuda = mock.patch.object(torch.cuda, "is_available", lambda: False)
     try:
-        with available, Accelerator() as accelerator:
+        with mps, cuda, Accelerator() as accelerator:
             yield accelerator
     finally:
         torch.serialization._package_registry.remove(package)
