@@ -4,7 +4,6 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_utils import plots
 from course_utils.models import CNN, ModernCNN, device_of, downsampled_cnn
 from course_utils.widgets import BlindLabels, DrawDigit, KernelPlayground, ShiftExplorer
 from course_utils.widgets.draw_digit import montage
@@ -52,14 +51,6 @@ def test_shift_explorer(network, images):
     assert set(part.value) == set(networks)
     assert [device_of(net).type for net in networks.values()] == [network, network, "cpu"]
     assert all(probabilities.is_cpu for probabilities in part.predict().values())
-
-
-def test_figures():
-    images = IMAGES[:, 0].to("mps").requires_grad_()
-    figure = plots.image_grid(images, ["a", "b", "c"], columns=2)
-    plots.write_values(figure.axes[0], images[0, :2, :2])
-    plots.band(figure.axes[3], [0, 1, 2], images[0, :3, :3], "C0-", "a band")
-    assert len(figure.axes[0].texts) == 4
 
 
 def test_blind_labels():
