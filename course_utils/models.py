@@ -313,14 +313,16 @@ class LayerCall(NamedTuple):
 
 
 @contextmanager
-def recorded(model: nn.Module, layers: Iterable[nn.Module | str]) -> Generator[list[LayerCall]]:
+def recorded(model: nn.Module, layers: Iterable[nn.Module | str] | None = None) -> Generator[list[LayerCall]]:
     """A list that grows by one `LayerCall` each time one of `layers` has run in a forward pass of `model`.
 
-    `layers` are modules of the model or their names in it, such as "conv1.0". What is recorded stays as it was, even
-    where a later layer works in place. The list may be cleared between two passes. After the block nothing is
-    recorded any more, whether the block ended or failed. Raises `ValueError` for a layer that is not in the model.
+    `layers` are modules of the model or their names in it, such as "conv1.0"; None is all that hold no other layers.
+    What is recorded stays as it was, even where a later layer works in place. The list may be cleared between two
+    passes. After the block nothing is recorded any more, whether the block ended or failed. Raises `ValueError` for a
+    layer that is not in the model.
     """
     names = {module: name for name, module in model.named_modules()}
+    layers = [layer for layer in names if not list(layer.children())] if layers is None else layers
     calls: list[LayerCall] = []
     received: list[Any] = []  # by the layers that are running, the innermost last
 

@@ -98,10 +98,9 @@ def _check_networks(networks: Mapping[str, nn.Module]) -> None:
 def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list[tuple[str, Tensor]]]:
     """Logits (dy, dx, 10), and titled feature maps (dy, dx, maps, H, W), of the digit at all places."""
     device = device_of(network)
-    leaves = [layer for layer in network.modules() if not list(layer.children())]
     rows, stages = [], []
     try:
-        with evaluation_mode(network), torch.inference_mode(), recorded(network, leaves) as calls:
+        with evaluation_mode(network), torch.inference_mode(), recorded(network) as calls:
             network(moved[len(moved) // 2, moved.shape[1] // 2, None].to(device))
             chosen = _most_varying(_stages(calls))
             for row in moved:  # row by row: little memory
@@ -124,8 +123,9 @@ def _answers(name: str, network: nn.Module, moved: Tensor) -> tuple[Tensor, list
 def _stages(calls: list[LayerCall]) -> dict[str, Tensor]:
     """Feature maps (N, C, H, W) before and after the last pooling, or the last ones of a network that doesn't pool."""
     convolutions = [index for index, call in enumerate(calls) if isinstance(call.layer, nn.Conv2d)]
-    # What a dense layer makes is no map of features.
-    maps = [call for call in calls[min(convolutions, default=len(calls)) :] if call.output.dim() == 4]
+    after = calls[min(convolutions, default=len(calls)) :]
+    # What a dense layer makes is no map of features; a recurrent one gives no tensor.
+    maps = [call for call in after if isinstance(call.output, Tensor) and call.output.dim() == 4]
     pooled = [call for call in maps if isinstance(call.layer, POOLING)]
     if pooled:
         return {"before the last pooling": pooled[-1].input, "after it": pooled[-1].output}
