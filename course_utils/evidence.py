@@ -63,10 +63,13 @@ def _git(root: Path, *arguments: str) -> str:
     return ran.stdout.strip()
 
 
-def store(name: str, settings: dict[str, Any], results: Any, seconds: float, code: str | None = None) -> None:
+def store(
+    name: str, settings: dict[str, Any], results: Any, seconds: float, code: str | None = None, rule: str | None = None
+) -> None:
     """Write results/`name`.json: the results, the settings they were made with, versions, machine kind and date.
 
-    `code` is what `code_version()` said before the work; None asks it now. Raises `UncommittedChanges` as it does.
+    `code` is what `code_version()` said before the work; None asks it now. `rule` is the
+    `claims.rule_hash` of the claim that is judged by them. Raises `UncommittedChanges` as `code_version` does.
     """
     content = {
         "made": {
@@ -78,6 +81,7 @@ def store(name: str, settings: dict[str, Any], results: Any, seconds: float, cod
                 "torchvision": torchvision.__version__,
             },
             "code": code or code_version(),
+            **({"rule": rule} if rule else {}),
             "machine": _machine(),
             "threads": torch.get_num_threads(),
         },

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from course_utils import evidence, threads
+from course_utils import claims, evidence, threads
 from course_utils.files import check_writable
 from course_utils.streams import unfailing_output
 
@@ -57,7 +57,8 @@ def _run(name: str, code: str) -> bool:
     results = experiment.run()
     seconds = time.perf_counter() - start
     try:
-        evidence.store(name, experiment.SETTINGS, results, seconds, code)
+        rule = claims.rule_hash(experiment.CLAIM) if hasattr(experiment, "CLAIM") else None
+        evidence.store(name, experiment.SETTINGS, results, seconds, code, rule)
     except OSError as error:
         print(json.dumps(results))
         print(f"{name}: not stored ({error}); the results are printed above", file=sys.stderr)

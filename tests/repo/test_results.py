@@ -2,27 +2,54 @@
 
 import importlib
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
 
-from course_utils import evaluate, evidence, load_checkpoint, load_mnist
+from course_utils import claims, evaluate, evidence, load_checkpoint, load_mnist, repository
 from course_utils.recipes import EXPERIMENTS as SHIPPED
 from experiments import choices
 from experiments.__main__ import EXPERIMENTS
 
+MODULES = {name: importlib.import_module(f"experiments.{name}") for name in EXPERIMENTS}
+STORED = sorted(path.stem for path in evidence.folder().glob("*.json"))
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+
+@pytest.mark.parametrize("name", STORED)
 def test_stored_settings_are_the_codes_settings(name):
     stored = evidence.load(name)
-    in_code = json.loads(json.dumps(importlib.import_module(f"experiments.{name}").SETTINGS))
+    in_code = json.loads(json.dumps(MODULES[name].SETTINGS))
     assert stored["settings"] == in_code, f"the settings changed: run `make evidence`, or python -m experiments {name}"
     assert stored["made"]["date"] and stored["made"]["versions"]["torch"] and stored["made"]["machine"]
 
 
 def test_every_stored_result_has_its_experiment():
-    stored = {path.stem for path in evidence.folder().glob("*.json")}
-    assert stored == set(EXPERIMENTS)
+    """What judges a claim is committed before it runs; all others are stored."""
+    registered = {name for name, module in MODULES.items() if hasattr(module, "CLAIM")}
+    assert set(EXPERIMENTS) - registered <= set(STORED) <= set(EXPERIMENTS)
+
+
+def _git(*arguments: str) -> str:
+    ran = subprocess.run(["git", *arguments], cwd=repository.root(), capture_output=True, text=True, encoding="utf-8")
+    return ran.stdout.strip() if ran.returncode == 0 else ""
+
+
+def test_each_rule_stood_before_its_result():
+    """In the commit that made it, which lies before the one that brought it; and it is the rule of today."""
+    if _git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("no git history here, or only the last part of it")
+    for name in STORED:
+        if hasattr(MODULES[name], "CLAIM"):
+            _assert_registered(name, MODULES[name].CLAIM, evidence.load(name)["made"])
+
+
+def _assert_registered(name: str, claim: str, made: dict) -> None:
+    path = f"experiments/results/{name}.json"
+    assert made["rule"] == claims.rule_hash(claim)
+    assert made["rule"] == claims.rule_hash(claim, _git("show", f"{made['code']}:course_utils/claims.py") + "\n")
+    brought = _git("log", "-1", "--format=%H", "--", path)
+    assert _git("merge-base", made["code"], brought) == _git("rev-parse", made["code"])
 
 
 def test_the_stored_network_is_the_one_that_was_described():
