@@ -16,7 +16,8 @@ class Unfailing:
     """
 
     def __init__(self, stream: TextIO | None):
-        self._stream = stream or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        there = stream is not None and not stream.closed
+        self._stream = stream if there else open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         self.lost: str | None = None
         if isinstance(self._stream, io.TextIOWrapper):
             self._stream.reconfigure(errors="backslashreplace")  # a name that this terminal can't show

@@ -210,9 +210,9 @@ def _look(run: Run, watched: Dataset, seconds: float) -> None:
 
 def _keep(run: Run, path: str | os.PathLike, bar: tqdm) -> None:
     """Write a checkpoint, or say that it can't be written: what is computed after it is not lost for that."""
+    run.history.unsaved = None
     try:
         run.save(path)
-        run.history.unsaved = None
     except OSError as error:
         run.history.unsaved = f"the checkpoint {path} could not be written: {error.strerror or error}"
         bar.write(f"Step {run.step - 1}: {run.history.unsaved}. The run goes on; an older checkpoint is kept.")
