@@ -19,8 +19,9 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Two tests at a time, a file of them always in one process: a notebook is one kernel.
 PYTEST := $(RUN) pytest --numprocesses=2 --dist=loadfile
 export TORCH
-# The course runs from .venv, whatever else these may name.
+# The course runs from .venv and is installed there, whatever else a user's settings name.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
+export PIP_USER := 0
 
 .PHONY: lab check test notebooks evidence bench bench-course links lock clean for-learners for-tests
 .DELETE_ON_ERROR:
