@@ -4,8 +4,8 @@ data: MNIST, its splits and batches · models: the CNN and what it is compared w
 fit, evaluate · checkpoints: networks and runs on disk · distributed: one run in several processes · analysis:
 calibration, abstaining, out-of-distribution images, probes, patches, FGSM · perturb: images shifted, turned, bent ·
 validate: guards · sound: spoken digits · text: words of twelve languages · widgets: interactive parts · plots: figures
-· checks: exercise checks · claims: the ledger · evidence: stored results of long experiments · bench: the recipes
-beside the tutorial's script.
+· checks: exercise checks · claims: the ledger · evidence: stored results of long experiments · files, outputs, streams:
+what a command writes · bench: the recipes beside the tutorial's script.
 """
 
 from course_utils.checkpoints import load_checkpoint, save_checkpoint

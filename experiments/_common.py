@@ -52,6 +52,7 @@ RECIPE = replace(ORIGINAL, name="run", batch_size=100, schedule="one-cycle")
 SHARED_SETTINGS = {
     "recipe": settings_of(RECIPE, tuned=("learning_rate", "epochs")),
     "train_on": "train",
+    "tuned_on": "validation",
     "seeds": SEEDS,
     "tuning_seed": TUNING_SEED,
 }

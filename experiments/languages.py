@@ -26,6 +26,8 @@ TUNING_SEED, SEEDS = 0, [1, 2, 3, 4, 5]
 RECIPE = replace(ORIGINAL, name="languages", batch_size=64, schedule="one-cycle")
 SETTINGS = {
     "recipe": settings_of(RECIPE, tuned=("learning_rate", "epochs")),
+    "train_on": "train",
+    "tuned_on": "validation",
     "networks": list(NETWORKS),
     "rates": RATES,
     "epochs": EPOCHS,

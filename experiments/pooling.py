@@ -24,6 +24,7 @@ RECIPE = replace(ORIGINAL, name="pooling", epochs=3, schedule="one-cycle")
 SETTINGS = {
     "recipe": settings_of(RECIPE, tuned=("learning_rate",)),
     "train_on": "train",
+    "tuned_on": "validation",
     "images": IMAGES,
     "networks": NETWORKS,
     "rates": RATES,

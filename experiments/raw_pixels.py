@@ -26,6 +26,7 @@ SETTINGS = {
     ],
     "recipe": settings_of(Recipe("raw_pixels"), tuned=("learning_rate", "epochs")),
     "train_on": "train",
+    "tuned_on": "validation",
     "kinds": ["linear, raw pixels", "linear, hand-made filters", "CNN, raw pixels"],
 }
 KINDS = {

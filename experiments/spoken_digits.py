@@ -34,6 +34,8 @@ SHIFTS = [0, 1, 8, 64, 256, 512, 800]  # samples of 1/8 ms
 RECIPE = replace(ORIGINAL, name="spoken digits", batch_size=32, schedule="one-cycle")
 SETTINGS = {
     "recipe": settings_of(RECIPE, tuned=("learning_rate", "epochs")),
+    "train_on": "train",
+    "tuned_on": "validation",
     "networks": list(NETWORKS),
     "tried": TRIED,
     "tuning_seed": TUNING_SEED,

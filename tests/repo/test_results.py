@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import re
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from course_utils import claims, evaluate, evidence, load_checkpoint, load_mnist
 from course_utils.recipes import EXPERIMENTS as SHIPPED
 from experiments import choices
 from experiments.__main__ import EXPERIMENTS
+from experiments._common import tune
 
 MODULES = {name: importlib.import_module(f"experiments.{name}") for name in EXPERIMENTS}
 STORED = sorted(path.stem for path in evidence.folder().glob("*.json"))
@@ -22,6 +25,33 @@ def test_stored_settings_are_the_codes_settings(name):
     in_code = json.loads(json.dumps(MODULES[name].SETTINGS))
     assert stored["settings"] == in_code, f"the settings changed: run `make evidence`, or python -m experiments {name}"
     assert stored["made"]["date"] and stored["made"]["versions"]["torch"] and stored["made"]["machine"]
+
+
+def test_experiments_share_by_common_and_not_by_each_other():
+    for path in Path(choices.__file__).parent.glob("*.py"):
+        imported = re.findall(r"^from experiments(?:\.(\w+))? import (\w+)", path.read_text(encoding="utf-8"), re.M)
+        assert all((module or name).startswith("_") for module, name in imported), path.name
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_stored_settings_name_what_ran(name):
+    """A network by its own name, its split with it; and nothing of how it was looked at, if that decides nothing."""
+    settings = evidence.load(name)["settings"]
+    said = json.dumps(settings)
+    assert "log_every" not in said and "<lambda>" not in said and '"watch": null' not in said
+    if '"recipe"' in said:
+        assert '"train_on"' in said
+        assert '"model"' in said or settings.keys() & {"networks", "kinds"}
+
+
+def test_the_shared_tuning_loop():
+    """The first of the best, and all scores in their order; each candidate is trained once."""
+    trained = []
+    best, scores = tune(
+        [3, 1, 2], lambda candidate: trained.append(candidate) or -candidate, lambda model: max(model, -2)
+    )
+    assert (best, scores, trained) == (1, [-2, -1, -2], [3, 1, 2])
+    assert tune("ab", str, lambda model: 0)[0] == "a"
 
 
 def test_every_stored_result_has_its_experiment():
