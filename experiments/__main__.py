@@ -53,11 +53,11 @@ def _run(name: str, code: str) -> bool:
     experiment = importlib.import_module(f"experiments.{name}")
     print(f"{name}: {experiment.__doc__.splitlines()[0]}", flush=True)
     threads.choose(getattr(experiment, "THREADS", 1))
+    rule = claims.rule_hash(experiment.CLAIM) if hasattr(experiment, "CLAIM") else None
     start = time.perf_counter()
     results = experiment.run()
     seconds = time.perf_counter() - start
     try:
-        rule = claims.rule_hash(experiment.CLAIM) if hasattr(experiment, "CLAIM") else None
         evidence.store(name, experiment.SETTINGS, results, seconds, code, rule)
     except OSError as error:
         print(json.dumps(results))
