@@ -1,7 +1,8 @@
 # make lab        set up, then open JupyterLab on the first notebook
 # make check      a minute: style, types, unit tests, the form of the notebooks
 # make test       everything: that, all notebooks, and the course in a browser
-# make notebooks  run all notebooks in fresh kernels and write them back normalised, and draw the ledger
+# make notebooks  run all notebooks in fresh kernels and write them back normalised, and the README's blocks after them
+# make readme     write what the README takes from notebooks and stored results
 # make evidence   repeat the experiments that are too long for a notebook (about four hours)
 # make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
@@ -23,7 +24,7 @@ export TORCH
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 export PIP_USER := 0
 
-.PHONY: lab check test notebooks evidence bench bench-course links lock clean for-learners for-tests
+.PHONY: lab check test notebooks readme evidence bench bench-course links lock clean for-learners for-tests
 .DELETE_ON_ERROR:
 
 lab: for-learners
@@ -38,7 +39,10 @@ test: for-tests
 
 notebooks: for-tests
 	$(RUN) tools.run_notebooks
-	$(RUN) tools.ledger
+	$(RUN) tools.readme
+
+readme: for-tests
+	$(RUN) tools.readme
 
 evidence: for-tests
 	$(RUN) experiments

@@ -5,7 +5,7 @@ fit, evaluate · checkpoints: networks and runs on disk · distributed: one run 
 calibration, abstaining, out-of-distribution images, probes, patches, FGSM · perturb: images shifted, turned, bent ·
 validate: guards · sound: spoken digits · text: words of twelve languages · widgets: interactive parts · plots: figures
 · checks: exercise checks · claims: the ledger · evidence: stored results of long experiments · files, outputs, streams:
-what a command writes · bench: the recipes beside the tutorial's script.
+what a command writes · threads: how many to compute with.
 """
 
 from course_utils.checkpoints import load_checkpoint, save_checkpoint

@@ -306,16 +306,19 @@ def rule_hash(claim: str, source: str | None = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def verdict(claim: str, outcome: str) -> None:
-    """Print the verdict in the form that the notebook tests compare, for example `C11: holds`.
+def verdict(claim: str, outcome: str, figures: str) -> None:
+    """Print a verdict, for example `C11: holds`, and on the next line the figures that decided it.
 
-    Raises `ValueError` for a claim or an outcome that does not exist.
+    `verdict("C11", *c11(results))` takes both from a rule. The README's ledger is made of these two lines. Raises
+    `ValueError` for a claim or an outcome that does not exist, and for figures that are not one line.
     """
     if claim not in CLAIMS:
         raise ValueError(f"there is no claim {claim!r}; the claims are {', '.join(CLAIMS)}")
     if outcome not in VERDICTS:
         raise ValueError(f"{outcome!r} is not a verdict; a verdict is one of {', '.join(VERDICTS)}")
-    print(f"{claim}: {outcome}")
+    if len(figures.splitlines()) != 1 or "|" in figures:
+        raise ValueError(f"the figures stand in a table: one line without a vertical bar, got {figures!r}")
+    print(f"{claim}: {outcome}\n{figures}")
 
 
 def empty_ledger() -> str:

@@ -1,24 +1,31 @@
-"""The ledger of the twelve claims: what the notebooks print, and docs/ledger.png, which shows it (`make notebooks`)."""
+"""The ledger of the twelve claims, read from what the notebooks print, as rows and as a picture."""
 
-import io
-import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils import claims, plots
-from course_utils.files import write_whole
+from course_utils import claims
+from tools.run_notebooks import NOTEBOOKS
 
-ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "ledger.png"
-VERDICT = re.compile(r"^(C\d+): (holds partly|holds|fails)$", re.M)
+# As claims.verdict prints it: the verdict, and on the next line the figures that decided it.
+PRINTED = re.compile(r"^(C\d+): (holds partly|holds|fails)\n(.*)$", re.M)
 # A sign as well as a colour, for those who can't tell the colours apart.
 LOOKS = {"holds": ("C2", "✓"), "holds partly": ("C4", "≈"), "fails": ("C1", "✗"), "open": ("0.6", "?")}
-
 PLURAL = {"holds": "hold", "holds partly": "hold partly", "fails": "fail", "open": "open"}
+
+
+class Row(NamedTuple):
+    """A verdict, the figures that decided it, and where both are printed."""
+
+    claim: str
+    outcome: str
+    figures: str
+    notebook: str  # the name of its file
+    cell: str
 
 
 def printed(cell: NotebookNode) -> str:
@@ -26,17 +33,16 @@ def printed(cell: NotebookNode) -> str:
     return "".join(output.text for output in cell.get("outputs", []) if output.output_type == "stream")
 
 
-def verdicts(notebook: NotebookNode) -> dict[str, str]:
-    """The verdicts that a notebook's cells printed, by claim."""
-    return dict(match for cell in notebook.cells for match in VERDICT.findall(printed(cell)))
+def rows_of(path: Path) -> list[Row]:
+    """The verdicts that a notebook's cells printed."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [Row(*found, path.name, cell.id) for cell in cells for found in PRINTED.findall(printed(cell))]
 
 
-def all_verdicts() -> dict[str, str]:
+def rows() -> list[Row]:
     """The verdicts of all notebooks, in the order of the claims; "open" where none is printed yet."""
-    found = {}
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        found |= verdicts(nbformat.read(path, as_version=4))
-    return {claim: found.get(claim, "open") for claim in claims.CLAIMS}
+    found = {row.claim: row for path in sorted(NOTEBOOKS.glob("*.ipynb")) for row in rows_of(path)}
+    return [found.get(claim, Row(claim, "open", "", "", "")) for claim in claims.CLAIMS]
 
 
 def draw(outcomes: dict[str, str]) -> plt.Figure:
@@ -55,17 +61,3 @@ def draw(outcomes: dict[str, str]) -> plt.Figure:
     axes.set(xlim=(0, 10.2), ylim=(len(outcomes) - 0.5, -0.5), title=f"Twelve claims of 2017, tested: {tally}")
     axes.set_axis_off()
     return figure
-
-
-def main() -> None:
-    """Draw the present verdicts and keep them in the picture's metadata, where a test reads them."""
-    plots.use_style()
-    outcomes = all_verdicts()
-    drawn = io.BytesIO()
-    draw(outcomes).savefig(drawn, format="png", metadata={"Description": json.dumps(outcomes)})
-    write_whole(PICTURE, drawn.getvalue())
-    print(f"docs/{PICTURE.name}: {outcomes}")
-
-
-if __name__ == "__main__":
-    main()

@@ -6,6 +6,8 @@ Says how long each took. A notebook in which a cell fails is left as it was, and
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from nbformat import NotebookNode
 
 from course_utils.files import write_whole
 from experiments._peak import peak_mb
+from tools.bench.limits import HANG_SECONDS
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 KEPT_CELL_METADATA = ("tags", "jupyter")
@@ -36,27 +39,35 @@ class Run:
     peak_mb: float | None  # resident memory of the kernel; None where there is no /proc
 
 
-def run(path: Path) -> Run:
-    """Run all cells of a notebook in a fresh kernel, from its own folder."""
-    notebook = nbformat.read(path, as_version=4)
-    start = time.perf_counter()
-    manager = KernelManager(kernel_name="python3")  # a manager of our own, so that the kernel is still there afterwards
+@contextmanager
+def fresh_kernel(path: Path) -> Iterator[tuple[NotebookClient, KernelManager]]:
+    """What runs a notebook from its own folder, and its kernel, which is there until the end."""
+    manager = KernelManager(kernel_name="python3")  # of our own: the client would end its kernel with the last cell
     client = NotebookClient(
-        notebook,
+        nbformat.read(path, as_version=4),
         km=manager,
-        timeout=120,  # seconds for a cell; a learner's limit is 20
+        timeout=HANG_SECONDS,
+        startup_timeout=HANG_SECONDS,
+        iopub_timeout=HANG_SECONDS,
         store_widget_state=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
+        yield client, manager
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+def run(path: Path) -> Run:
+    """Run all cells of a notebook in a fresh kernel."""
+    start = time.perf_counter()
+    with fresh_kernel(path) as (client, manager):
         client.execute()
         seconds = time.perf_counter() - start
         memory = peak_mb(manager.provisioner.pid) if sys.platform == "linux" else None
-    finally:
-        manager.shutdown_kernel(now=True)
-    times = [cell.metadata.execution for cell in notebook.cells if "execution" in cell.metadata]
-    return Run(notebook, seconds, [_seconds(time) for time in times], memory)
+    times = [cell.metadata.execution for cell in client.nb.cells if "execution" in cell.metadata]
+    return Run(client.nb, seconds, [_seconds(time) for time in times], memory)
 
 
 def _seconds(execution: dict[str, str]) -> float:

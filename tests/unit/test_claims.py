@@ -215,15 +215,23 @@ def test_rule_hash_knows_the_rule_and_what_it_stands_on():
 
 
 @pytest.mark.parametrize("outcome", VERDICTS)
-def test_verdict_is_one_line_of_exactly_this_form(outcome, capsys):
-    verdict("C11", outcome)
-    assert capsys.readouterr().out == f"C11: {outcome}\n"
+def test_a_verdict_and_below_it_the_figures(outcome, capsys):
+    """In exactly this form: tools/ledger.py reads it."""
+    verdict("C11", outcome, "97.81% of 2,000")
+    assert capsys.readouterr().out == f"C11: {outcome}\n97.81% of 2,000\n"
 
 
 @pytest.mark.parametrize(("claim", "outcome"), [("C13", "holds"), ("c1", "holds"), ("C1", "Holds"), ("C1", True)])
 def test_no_such_claim_or_verdict(claim, outcome, capsys):
     with pytest.raises(ValueError, match=r"C1, C2, |holds, holds partly"):
-        verdict(claim, outcome)
+        verdict(claim, outcome, "97.81%")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("figures", ["", "97.81%\n98.26%", "97.81% | 98.26%"])
+def test_figures_that_no_table_can_hold(figures, capsys):
+    with pytest.raises(ValueError, match="one line"):
+        verdict("C11", "holds", figures)
     assert capsys.readouterr().out == ""
 
 

@@ -1,28 +1,54 @@
-"""What the course takes on this machine: python -m tools.bench.course. Exit code 1 above a limit.
+"""What the course takes on this machine: python -m tools.bench.course. Exit code 1 above a limit of limits.py.
 
 Every notebook in a real kernel: wall time, slowest cell, peak memory; JupyterLab's memory; and what importing
-course_utils adds to importing torch and torchvision. Limits are those of the tests, in limits.py.
+course_utils adds to importing torch and torchvision. Stored as evidence "course", of which the README's table is made.
 """
 
-import os
-import platform
 import statistics
 import subprocess
 import sys
+import time
+from typing import Any
 
-import torch
-
+from course_utils import evidence, threads
 from experiments._peak import import_mb
-from tools.bench.limits import (
-    CELL_SECONDS,
-    COURSE_SECONDS,
-    IMPORT_SHARE,
-    KERNEL_MB_ABOVE_IMPORT,
-    LAB_MB,
-    NOTEBOOK_SECONDS,
-)
+from tools.bench import limits
 from tools.bench.server_memory import lab_peak
 from tools.run_notebooks import NOTEBOOKS, Run, run
+
+COLUMNS = ("Notebook", "Time", "Slowest cell", "Memory above the import")
+
+
+def main() -> int:
+    """Measure, store, print the table, and return the exit code."""
+    threads.choose()
+    code = evidence.code_version()
+    start = time.perf_counter()
+    measured = measure()
+    evidence.store("course", {}, measured, time.perf_counter() - start, code)
+    print(*table(measured), "", *(problems(measured) or ["within all limits"]), sep="\n")
+    return int(bool(problems(measured)))
+
+
+def measure() -> dict[str, Any]:
+    """Seconds, those of the slowest cell, and MB of each notebook, and what else has a limit; MB are None off Linux."""
+    linux = sys.platform == "linux"  # memory is read from /proc
+    base_mb = import_mb() if linux else None
+    return {
+        "notebooks": {path.stem: row(run(path), base_mb) for path in sorted(NOTEBOOKS.glob("*.ipynb"))},
+        "import_share": round(statistics.median(import_shares(5)), 3),
+        "import_mb": base_mb and round(base_mb),
+        "lab_mb": round(lab_peak()) if linux else None,
+    }
+
+
+def row(done: Run, base_mb: float | None) -> dict[str, float | None]:
+    """What is stored of a notebook's run."""
+    return {
+        "seconds": round(done.seconds, 1),
+        "slowest_cell": round(max(done.cell_seconds, default=0), 1),
+        "mb_above_import": None if base_mb is None or done.peak_mb is None else round(done.peak_mb - base_mb),
+    }
 
 
 def import_shares(repeats: int) -> list[float]:
@@ -35,49 +61,33 @@ def import_shares(repeats: int) -> list[float]:
     return [float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for _ in range(repeats)]
 
 
-def row(name: str, done: Run, base_mb: float | None) -> str:
-    """A line of the README's table."""
-    memory = f"{done.peak_mb - base_mb:.0f} MB" if base_mb else "not measured"
-    return f"| {name} | {done.seconds:.0f} s | {max(done.cell_seconds, default=0):.1f} s | {memory} |"
+def table(measured: dict[str, Any]) -> list[str]:
+    """The notebooks as lines of a Markdown table."""
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
+    for name, took in measured["notebooks"].items():
+        memory = "not measured" if took["mb_above_import"] is None else f"{took['mb_above_import']} MB"
+        lines.append(f"| {name[:2]} | {took['seconds']:.0f} s | {took['slowest_cell']:.1f} s | {memory} |")
+    return [*lines, f"| all | {total_seconds(measured):.0f} s | | |"]
 
 
-def beyond(name: str, done: Run, base_mb: float | None) -> list[str]:
-    """A line for each limit that a notebook breaks."""
-    measured = [
-        ("seconds", done.seconds, NOTEBOOK_SECONDS),
-        ("seconds in one cell", max(done.cell_seconds, default=0), CELL_SECONDS),
-        ("MB above the import", done.peak_mb - base_mb if base_mb else 0, KERNEL_MB_ABOVE_IMPORT),
+def total_seconds(measured: dict[str, Any]) -> float:
+    return sum(took["seconds"] for took in measured["notebooks"].values())
+
+
+def problems(measured: dict[str, Any]) -> list[str]:
+    """A line for each limit that is broken; what was not measured breaks none."""
+    values = [
+        ("all notebooks: {:.0f} seconds", total_seconds(measured), limits.COURSE_SECONDS),
+        ("JupyterLab: {} MB", measured["lab_mb"], limits.LAB_MB),
+        ("import course_utils adds a share of {}", measured["import_share"], limits.IMPORT_SHARE),
     ]
-    return [f"{name}: {value:.0f} {what}; the limit is {limit}" for what, value, limit in measured if value > limit]
-
-
-def main() -> int:
-    """Measure, print the table line by line, and return the exit code."""
-    linux = sys.platform == "linux"  # memory is read from /proc
-    base_mb = import_mb() if linux else None
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, PyTorch {torch.__version__}, ", end="")
-    print(f"{torch.get_num_threads()} threads\n\n| Notebook | Time | Slowest cell | Memory above the import |")
-    print("|---|--:|--:|--:|", flush=True)
-    problems, total = [], 0.0
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        done = run(path)
-        total += done.seconds
-        problems += beyond(path.stem, done, base_mb)
-        print(row(path.stem[:2], done, base_mb), flush=True)
-    print(f"| all | {total:.0f} s | | |\n")
-    if total > COURSE_SECONDS:
-        problems.append(f"all notebooks: {total:.0f} seconds; the limit is {COURSE_SECONDS}")
-    share = statistics.median(import_shares(5))
-    print(f"import course_utils adds {share:.1%} to the time of import torch, torchvision")
-    if share > IMPORT_SHARE:
-        problems.append(f"import course_utils adds {share:.1%}; the limit is {IMPORT_SHARE:.0%}")
-    if linux:
-        lab_mb = lab_peak()
-        print(f"memory: import torch, torchvision {base_mb:.0f} MB; JupyterLab without kernels {lab_mb:.0f} MB")
-        if lab_mb > LAB_MB:
-            problems.append(f"JupyterLab: {lab_mb:.0f} MB; the limit is {LAB_MB}")
-    print("\n".join(problems or ["within all limits"]))
-    return int(bool(problems))
+    for name, took in measured["notebooks"].items():
+        values += [
+            (f"{name}: {{:.0f}} seconds", took["seconds"], limits.NOTEBOOK_SECONDS),
+            (f"{name}: {{:.0f}} seconds in one cell", took["slowest_cell"], limits.CELL_SECONDS),
+            (f"{name}: {{}} MB above the import", took["mb_above_import"], limits.KERNEL_MB_ABOVE_IMPORT),
+        ]
+    return [f"{what.format(value)}; the limit is {limit:g}" for what, value, limit in values if (value or 0) > limit]
 
 
 if __name__ == "__main__":

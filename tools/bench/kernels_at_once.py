@@ -1,7 +1,7 @@
 """A notebook in one kernel, then in several at once: python -m tools.bench.kernels_at_once [COUNT] [NOTEBOOK].
 
 Prints wall time, processor time and peak memory of each, the processes that its cells start included, and the
-slowdown. Exit code 1 if a cell fails. Linux only. Every kernel has one thread unless OMP_NUM_THREADS says otherwise.
+slowdown. Exit code 1 if a cell fails. Linux only.
 """
 
 import os
@@ -12,41 +12,29 @@ from pathlib import Path
 from statistics import median
 from threading import Event
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["TQDM_DISABLE"] = "1"
-
-import nbformat
 import psutil
 from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.run_notebooks import NOTEBOOKS, fresh_kernel
 
 
-def run(path: Path) -> dict[str, float | str]:
+def measure(path: Path) -> dict[str, float | str]:
     """Seconds, processor seconds and MB of a fresh kernel; and what failed, if a cell did."""
-    manager = KernelManager(kernel_name="python3")
-    client = NotebookClient(
-        nbformat.read(path, as_version=4), km=manager, timeout=3600, resources={"metadata": {"path": str(path.parent)}}
-    )
     start, failed = time.perf_counter(), ""
-    with ThreadPoolExecutor(1) as pool:
+    with fresh_kernel(path) as (client, manager), ThreadPoolExecutor(1) as pool:
         ended = Event()
         memory = pool.submit(peak_of_all_mb, manager, ended)
         try:
-            client.execute(cleanup_kc=False)
+            client.execute()
         except CellExecutionError as error:
             failed = str(error).splitlines()[-1]
         finally:
             ended.set()
-    try:
         seconds = time.perf_counter() - start
         used = psutil.Process(manager.provisioner.pid).cpu_times()
         processor = used.user + used.system + used.children_user + used.children_system
         return {"seconds": seconds, "processor": processor, "memory": memory.result(), "failed": failed}
-    finally:
-        manager.shutdown_kernel(now=True)
 
 
 def peak_of_all_mb(manager: KernelManager, ended: Event) -> float:
@@ -79,12 +67,12 @@ def report(name: str, runs: list[dict]) -> None:
 
 def main(count: int = 8, name: str = "05_training") -> int:
     """Measure, print, and return the exit code."""
-    path = ROOT / "notebooks" / f"{name}.ipynb"
+    path = NOTEBOOKS / f"{name}.ipynb"
     print(f"{name}, {os.cpu_count()} cores, load average before: {os.getloadavg()[0]:.1f}", flush=True)
-    alone = [run(path)]
+    alone = [measure(path)]
     report("one kernel", alone)
     with ThreadPoolExecutor(count) as pool:
-        together = list(pool.map(run, [path] * count))
+        together = list(pool.map(measure, [path] * count))
     report(f"{count} at once", together)
     print(f"slowdown: {max(each['seconds'] for each in together) / alone[0]['seconds']:.1f}")
     failed = [each["failed"] for each in alone + together if each["failed"]]

@@ -1,0 +1,148 @@
+"""Write what the README says that something else decides: python -m tools.readme [--check]
+
+Each block between `<!-- begin: NAME -->` and `<!-- end: NAME -->` comes from the notebooks or from a stored result; so
+do the pictures docs/ledger.png and docs/recipes.png. With --check nothing is written, and the exit code is 1 if
+something would be.
+"""
+
+import base64
+import json
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+from course_utils import claims, evidence, plots
+from course_utils.files import write_whole
+from tools import ledger
+from tools.bench import course, limits, side_by_side
+from tools.run_notebooks import NOTEBOOKS
+
+ROOT = NOTEBOOKS.parent
+README = ROOT / "README.md"
+LEDGER, RECIPES = ROOT / "docs" / "ledger.png", ROOT / "docs" / "recipes.png"
+WIDTH = 120
+OPENING = re.compile(r"# (\d+) · (.*?)\n.*\*\*Question\.\*\* (.*?)\n.*\*\*Minutes\.\*\* (\d+)", re.S)
+
+
+def notebooks() -> list[str]:
+    """The table of contents, from the first cell of each notebook."""
+    lines = ["| | Notebook | Its question | Minutes |", "|---|---|---|---|"]
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        opening = OPENING.match(nbformat.read(path, as_version=4).cells[0].source)
+        number, title, question, minutes = opening.groups()
+        lines.append(f"| {number} | [{title}](notebooks/{path.name}) | {question} | {minutes} |")
+    return lines
+
+
+def verdicts() -> list[str]:
+    """The ledger: claim, verdict with a link to the cell that prints it, and the figures that the cell prints."""
+    lines = ["| | Claim of the tutorial | Verdict | What decided it |", "|---|---|---|---|"]
+    for row in ledger.rows():
+        link = f"[{row.outcome}](notebooks/{row.notebook}#cell-id={row.cell})" if row.cell else row.outcome
+        lines.append(f"| {row.claim} | {claims.CLAIMS[row.claim].text} | {link} | {row.figures} |")
+    return lines
+
+
+def recipes() -> list[str]:
+    """The recipes beside the tutorial's script, and where that one's time goes."""
+    runs = evidence.load("recipes")["results"]
+    _, alt = recipes_picture()
+    picture = f"![{alt}](docs/{RECIPES.name})"
+    return [*side_by_side.table(side_by_side.summary(runs)), "", picture, "", side_by_side.reference_time(runs)]
+
+
+def targets() -> list[str]:
+    """The targets that were missed."""
+    missed = side_by_side.missed(side_by_side.summary(evidence.load("recipes")["results"]))
+    return [f"- {line}" for line in missed] or ["All were reached."]
+
+
+def course_costs() -> list[str]:
+    """Time and memory of the notebooks, how they were measured, and the limits."""
+    stored = evidence.load("course")
+    made, measured = stored["made"], stored["results"]
+    how = (
+        f"Measured by `make bench-course` on {made['date']}, one run: {made['machine']}, PyTorch "
+        f"{made['versions']['torch']}, threads: {made['threads']}."
+    )
+    limited = (
+        f"`import torch, torchvision` alone takes {measured['import_mb']} MB, JupyterLab without kernels "
+        f"{measured['lab_mb']} MB. Our limits are {limits.NOTEBOOK_SECONDS} s a notebook, {limits.CELL_SECONDS} s a "
+        f"cell, {limits.KERNEL_MB_ABOVE_IMPORT} MB above the import, and {limits.LAB_MB} MB for JupyterLab."
+    )
+    return [*textwrap.wrap(how, WIDTH), "", *course.table(measured), "", *textwrap.wrap(limited, WIDTH)]
+
+
+BLOCKS = {
+    "course": course_costs,
+    "recipes": recipes,
+    "targets": targets,
+    "notebooks": notebooks,
+    "ledger": verdicts,
+}
+
+
+def filled(text: str) -> str:
+    """The text with each block as it should be. Raises `ValueError` for a block that is not there exactly once."""
+    for name, lines in BLOCKS.items():
+        begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+            raise ValueError(f"the README needs one block between {begin.strip()} and {end}, each on a line of its own")
+        before, rest = text.split(begin)
+        text = before + begin + "".join(f"{line}\n" for line in lines()) + end + rest.split(end)[1]
+    return text
+
+
+def recipes_picture() -> tuple[bytes, str]:
+    """The figure that notebook 05 shows of the recipes, and its alt text."""
+    cells = nbformat.read(NOTEBOOKS / "05_training.ipynb", as_version=4).cells
+    (output,) = next(cell.outputs for cell in cells if cell.id == "bench-3")
+    return base64.b64decode(output.data["image/png"]), output.metadata["image/png"]["alt"]
+
+
+def ledger_text() -> str:
+    """What the picture of the ledger shows, kept in its metadata."""
+    return json.dumps([(row.claim, claims.CLAIMS[row.claim].text, row.outcome) for row in ledger.rows()])
+
+
+def stale() -> list[Path]:
+    """The files that are not as they should be."""
+    readme = README.read_text(encoding="utf-8")
+    with Image.open(LEDGER) as picture:
+        shown = picture.text.get("Description")
+    fresh = {
+        README: readme == filled(readme),
+        LEDGER: shown == ledger_text(),
+        RECIPES: RECIPES.read_bytes() == recipes_picture()[0],
+    }
+    return [path for path, is_fresh in fresh.items() if not is_fresh]
+
+
+def write(path: Path) -> None:
+    """Bring one of the files up to date."""
+    if path == README:
+        write_whole(path, filled(path.read_text(encoding="utf-8")))
+    elif path == RECIPES:
+        path.write_bytes(recipes_picture()[0])
+    else:
+        plots.use_style()
+        figure = ledger.draw({row.claim: row.outcome for row in ledger.rows()})
+        figure.savefig(path, metadata={"Description": ledger_text()})
+
+
+def main(options: list[str]) -> int:
+    """Write or check, say which files, and return the exit code."""
+    files, check = stale(), options == ["--check"]
+    for path in files:
+        if not check:
+            write(path)
+        print(f"{path.relative_to(ROOT)}: {'not as `python -m tools.readme` writes it' if check else 'written'}")
+    return int(check and bool(files))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
