@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import torch
 
+from course_utils import threads
 from course_utils.models import CNN, ModernCNN
 from course_utils.widgets.draw_digit import DrawDigit
 from tools.bench.digit_strokes import DIGITS
@@ -58,6 +59,7 @@ def report(name: str, measured: dict) -> str:
 
 def main() -> int:
     """Measure both networks, print a line for each, and return the exit code."""
+    threads.choose()  # as the notebooks do
     above = False
     for model in (CNN(), ModernCNN()):
         measured = measure(model)

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
+from course_utils import threads
 from course_utils.data import data_root, in_batches, load_mnist
 
 BATCH_SIZE = 50
@@ -57,4 +58,5 @@ def report(measured: dict) -> str:
 
 
 if __name__ == "__main__":
+    threads.choose()
     print(report(measure()))

@@ -9,11 +9,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from pathlib import Path
 
 from experiments._peak import peak_mb
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.bench.limits import HANG_SECONDS
+from tools.run_notebooks import NOTEBOOKS
 
 
 def lab_peak() -> float:
@@ -25,7 +24,7 @@ def lab_peak() -> float:
     with tempfile.TemporaryDirectory() as settings:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"],
-            cwd=ROOT,
+            cwd=NOTEBOOKS.parent,
             env={**os.environ, "JUPYTER_TOKEN": token, "JUPYTER_CONFIG_DIR": settings, "JUPYTER_RUNTIME_DIR": settings},
             stderr=subprocess.DEVNULL,
         )
@@ -43,7 +42,7 @@ def _peak_in_use(server: subprocess.Popen, url: str, token: str) -> float:
         with urllib.request.urlopen(urllib.request.Request(url + path, content, headers, method=method)) as answer:
             return answer.read()
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + HANG_SECONDS
     while True:
         try:
             ask("/api/status")
