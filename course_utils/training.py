@@ -19,7 +19,7 @@ from course_utils.checkpoints import Run
 from course_utils.data import in_batches, in_chunks, on_device
 from course_utils.models import device_of, evaluation_mode
 from course_utils.perturb import random_affine
-from course_utils.progress import progress
+from course_utils.progress import progress, say
 from course_utils.recipes import AFFINE, Recipe, settings_of
 
 
@@ -84,7 +84,7 @@ def fit(
         replica = distributed.replicate(model)  # the model itself, where there is one process
         where = f"{recipe.name} on {device.type}"  # another device, other numbers
         bar = progress(total=run.settings["steps"], initial=run.step, unit="step", desc=where)
-        with bar, _timed(run, bar) as start:
+        with bar, _timed(run) as start:
             for epoch, step, (images, labels) in run.batches:
                 images, labels = _augmented(images.to(device), recipe, run.generator), labels.to(device)
                 loss = nn.functional.cross_entropy(replica(images), labels, label_smoothing=recipe.label_smoothing)
@@ -96,7 +96,7 @@ def fit(
                 if watched and look_every and step % look_every == 0:
                     _look(run, watched, time.perf_counter() - start)
                     if resume:
-                        _keep(run, resume, bar)
+                        _keep(run, resume)
                     if log:
                         log(_line(epoch, step, run.history))
     return run.history
@@ -167,7 +167,7 @@ def _steps(loader: DataLoader, total: int) -> Iterator[tuple[int, int, tuple[Ten
 
 
 @contextmanager
-def _timed(run: Run, bar: tqdm) -> Generator[float]:
+def _timed(run: Run) -> Generator[float]:
     """When the run started, had it never been stopped. An interrupt ends it early, without an error."""
     history = run.history
     start = time.perf_counter() - (history.seconds[-1] if history.seconds else 0.0)
@@ -177,7 +177,7 @@ def _timed(run: Run, bar: tqdm) -> Generator[float]:
         if distributed.processes() > 1:  # they stop at different steps, with different weights
             raise
         history.interrupted = True
-        bar.write(f"Interrupted after {run.step} of {run.settings['steps']} steps; model and history are kept.")
+        say(f"Interrupted after {run.step} of {run.settings['steps']} steps; model and history are kept.")
     finally:
         history.total_seconds = time.perf_counter() - start
 
@@ -208,14 +208,14 @@ def _look(run: Run, watched: Dataset, seconds: float) -> None:
     run.history.seconds.append(seconds)
 
 
-def _keep(run: Run, path: str | os.PathLike, bar: tqdm) -> None:
+def _keep(run: Run, path: str | os.PathLike) -> None:
     """Write a checkpoint, or say that it can't be written: what is computed after it is not lost for that."""
     run.history.unsaved = None
     try:
         run.save(path)
     except OSError as error:
         run.history.unsaved = f"the checkpoint {path} could not be written: {error.strerror or error}"
-        bar.write(f"Step {run.step - 1}: {run.history.unsaved}. The run goes on; an older checkpoint is kept.")
+        say(f"Step {run.step - 1}: {run.history.unsaved}. The run goes on; an older checkpoint is kept.")
 
 
 def _line(epoch: int, step: int, history: History) -> str:
