@@ -14,7 +14,7 @@ from tqdm import tqdm
 from course_utils import distributed
 from course_utils.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from course_utils.data import DataError, Mnist, load_mnist
-from course_utils.distributed import ProcessCountError, ProcessLost
+from course_utils.distributed import ProcessCountError, ProcessesDiffer, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
 from course_utils.outputs import BadOutput, Outputs
@@ -22,6 +22,7 @@ from course_utils.recipes import EXPERIMENTS, Experiment
 from course_utils.streams import unfailing_output
 from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit
 
+BAD_INPUT = (BadOutput, DataError, CheckpointError, ProcessCountError, ProcessesDiffer)
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
 
 
@@ -47,7 +48,7 @@ def _main(arguments: list[str] | None) -> int:
     options.outputs = Outputs({})
     try:
         return options.command(options)
-    except (BadOutput, DataError, CheckpointError, ProcessCountError) as error:
+    except BAD_INPUT as error:
         return _stop(f"error: {error}", BAD_USE)
     except OSError as error:  # a file that is not there or may not be read
         return _stop(f"error: {_reason(error)}", BAD_USE)
@@ -62,8 +63,8 @@ def _main(arguments: list[str] | None) -> int:
 
 
 def _stop(said: str, code: int) -> int:
-    """Say in one line, once for all processes, why the command ends, and return its exit code."""
-    if distributed.rank() == 0:
+    """Say in one line, once on each machine, why the command ends, and return its exit code."""
+    if distributed.rank_here() == 0:
         print(f"course_utils: {' '.join(said.split())}", file=sys.stderr)
     return code
 
@@ -81,7 +82,7 @@ def _parser() -> OneLineParser:
         help="train a network by a recipe and report its test accuracy",
         description="Train a network by a recipe, print the log, and report its accuracy on the test set.",
         epilog="Example: python -m course_utils train --recipe original --seed 1 --json out.json --save cnn.pt. "
-        "In two processes: torchrun --nproc-per-node 2 -m course_utils train --recipe modern",
+        "In two processes: torchrun --standalone --nproc-per-node 2 -m course_utils train --recipe modern",
     )
     train.add_argument("--recipe", choices=EXPERIMENTS, default="original", help="how to train (default: %(default)s)")
     train.add_argument("--epochs", type=_positive, help="passes over the training images (default: the recipe's)")

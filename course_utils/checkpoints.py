@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from course_utils import distributed
+from course_utils import distributed, validate
 from course_utils.files import write_whole
 from course_utils.models import CNN, DeepCNN, ModernCNN
 
@@ -154,12 +154,7 @@ class Run:
             )
         if found != self.settings:
             raise CheckpointError(
-                f"{path} holds another run: {_differences(found, self.settings)}. "
+                f"{path} holds another run: {validate.differences(found, self.settings)}. "
                 "Give the same settings, name another file, or delete this one to begin anew"
             )
         return saved
-
-
-def _differences(found: dict[str, Any], expected: dict[str, Any]) -> str:
-    names = [name for name in expected | found if found.get(name) != expected.get(name)]
-    return ", ".join(f"{name} is {found.get(name)} there and {expected.get(name)} here" for name in names)

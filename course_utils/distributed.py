@@ -4,6 +4,7 @@ In a run of one process every function here returns what it was given, so `fit` 
 """
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,23 +12,32 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampler
+from torch.overrides import TorchFunctionMode
+from torch.utils.data import BatchSampler, DataLoader, Sampler
 
+from course_utils import validate
 from course_utils.progress import progress
 
-# A process that has died is noticed at once, one that hangs after this time. torchrun then gives what is left 30 s to
-# end: 55 s together.
-SILENCE = timedelta(seconds=25)
+# A process that has died is noticed at once, since its connections close; this is for one that hangs, or whose machine
+# has lost its power. It is far longer than a busy machine lets a process wait, and a checkpoint keeps what was done.
+SILENCE = timedelta(minutes=5)
+
+T = TypeVar("T")
 
 
 class ProcessCountError(ValueError):
     """The work can't be divided between so many processes; the message says how many will do."""
+
+
+class ProcessesDiffer(ValueError):
+    """The processes of a run were not started alike; the message says in what they differ."""
 
 
 class ProcessLost(RuntimeError):
@@ -49,6 +59,14 @@ def rank() -> int:
     return int(os.environ["RANK"]) if started_by_torchrun() else 0
 
 
+def rank_here() -> int:
+    """The number of this process among those on its machine, from 0. Number 0 says why a run ends."""
+    return int(os.environ["LOCAL_RANK"]) if started_by_torchrun() else 0
+
+
+# --- the processes of a run -------------------------------------------------------------------------------------
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[torch.device]:
     """Join the processes that torchrun started, and yield the device to train on; alone, yield `device`.
@@ -61,19 +79,19 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
         return
     device = _own_device(device)
     before = signal.signal(signal.SIGTERM, _told_to_end)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=SILENCE)
     if rank() > 0:
         os.environ["TQDM_DISABLE"] = "1"  # one progress bar is enough
     try:
+        with _exchange():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=SILENCE)
         yield device
-    except BaseException as error:
+    except BaseException:
         # This process ends by itself: torchrun's SIGTERM, which may come any moment, must not cut its message off.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if "gloo/transport" in str(error) or isinstance(error, dist.DistError):
-            raise ProcessLost(_LOST.format("this one waited for it in vain")) from error
         raise
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -83,10 +101,24 @@ _LOST = (
 )
 
 
+@contextmanager
+def _exchange() -> Iterator[None]:
+    """Around each call that waits for the other processes: raises `ProcessLost` where one of them is gone.
+
+    gloo, up to PyTorch 2.14 at least, says so by a bare RuntimeError. Only here is it sure to mean that.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error) is not RuntimeError and not isinstance(error, dist.DistError):
+            raise  # out of memory, for one
+        raise ProcessLost(_LOST.format("this one waited for it in vain")) from error
+
+
 def _own_device(device: torch.device) -> torch.device:
     if device.type != "cuda":
         return torch.device("cpu")  # gloo carries nothing that lies on Apple's MPS
-    cards, number = torch.cuda.device_count(), int(os.environ["LOCAL_RANK"])
+    cards, number = torch.cuda.device_count(), rank_here()
     if number >= cards:
         raise ProcessCountError(
             f"each process needs a GPU of its own, and there are {cards} here: start {cards} processes, or use the CPU"
@@ -100,134 +132,255 @@ def _told_to_end(signal_number: int, frame: object) -> None:
     raise ProcessLost(_LOST.format("torchrun has told this one to end"))
 
 
-def share(train: DataLoader, seed: int) -> DataLoader:
+# --- what all must agree on -------------------------------------------------------------------------------------
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What `make` returns in process 0, in every process; alone, `make()`. Tensors must be on the CPU.
+
+    An error that it raises there is raised in every process, so that none waits for the others.
+    """
+    if processes() == 1:
+        return make()
+    value, error = _outcome(make) if rank() == 0 else (None, None)
+    sent: list[Any] = [value, _portable(error)]
+    with _exchange():
+        dist.broadcast_object_list(sent, src=0)
+    error = error or sent[1]  # process 0 raises its own, which knows where it comes from
+    if error:
+        raise error
+    return sent[0]
+
+
+def _outcome(make: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return make(), None
+    except Exception as error:
+        return None, error
+
+
+def _portable(error: Exception | None) -> Exception | None:
+    """The error, or one that says the same, if it can't be sent to another process."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"process 0 stopped with {type(error).__name__}: {error}")
+    return error
+
+
+def agree(settings: dict[str, Any]) -> None:
+    """Raise `ProcessesDiffer` in every process unless all have the same settings."""
+    if processes() == 1:
+        return
+    everyone: list[Any] = [None] * processes()
+    with _exchange():
+        dist.all_gather_object(everyone, settings)
+    for number, others in enumerate(everyone):
+        if others != everyone[0]:
+            what = validate.differences(others, everyone[0], f"in process {number}", "in process 0")
+            raise ProcessesDiffer(f"the processes of this run were not started alike: {what}. Give all the same")
+
+
+# --- a batch and its parts --------------------------------------------------------------------------------------
+
+
+def share(train: DataLoader) -> DataLoader:
     """The loader of this process, for its share of each batch of `train`; alone, `train` itself.
 
-    `DistributedSampler` deals one shuffled list of images out in turn, so that the shares of all processes together are
-    the batch that one process would take: in the first epoch the very same as `in_batches` with that seed, later on
-    as random. A list that can't be dealt evenly is filled up with its first images. Raises `ProcessCountError` for a
-    batch that can't be split evenly, `TypeError` for a loader that is not from `in_batches`.
+    The images of a batch are dealt out in turn, like cards, so that all shares together are the batch that one process
+    takes. Raises `ProcessCountError` for batches that leave a process without an image, `TypeError` for a loader that
+    is not from `in_batches`.
     """
     if processes() == 1:
         return train
     if not isinstance(train.sampler, BatchSampler):
         raise TypeError("with several processes, a loader is needed that in_batches() made")
-    whole = train.sampler.batch_size
-    if whole % processes():
-        counts = [count for count in range(1, whole + 1) if whole % count == 0]
+    images = len(train.dataset)  # ty: ignore[invalid-argument-type]  what we take has a length
+    size = train.sampler.batch_size
+    smallest = images % size or size
+    if smallest < processes():
         raise ProcessCountError(
-            f"a batch of {whole} can't be split evenly between {processes()} processes, and only equal parts give the "
-            f"same step as the whole. Use one of {', '.join(map(str, counts))} processes, or another batch size"
+            f"{images:,} images in batches of {size} end with a batch of {smallest}, too few for {processes()} "
+            f"processes. Start at most {smallest}, or use another batch size"
         )
-    sampler = _Shuffled(train.dataset, seed=seed)
-    return DataLoader(train.dataset, batch_size=None, sampler=BatchSampler(sampler, whole // processes(), False))
+    return DataLoader(train.dataset, batch_size=None, sampler=_Share(train.sampler))
 
 
-class _Shuffled(DistributedSampler):
-    """Shuffles anew for each pass, as `RandomSampler` does; `DistributedSampler` alone needs to be told the epoch."""
+class _Share(Sampler[list[int]]):
+    """Of each of `batches`, lists of indices, the part of this process; the parts differ by one image at most."""
 
-    def __init__(self, dataset: Dataset, seed: int):
-        super().__init__(dataset, shuffle=True, seed=seed)
+    def __init__(self, batches: BatchSampler):
+        self.batches = batches
 
-    def __iter__(self) -> Iterator[int]:
-        indices = super().__iter__()
-        self.set_epoch(self.epoch + 1)
-        return indices
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self.batches:
+            yield batch[rank() :: processes()]
 
 
-def replicate(model: nn.Module) -> nn.Module:
-    """`model` so that `backward()` leaves the mean of all processes' gradients in it; alone, `model` itself.
+def places(count: int) -> range:
+    """Where this process's `count` images of a batch stand in the batch of all; alone, range(count)."""
+    if processes() == 1:
+        return range(count)
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    return range(rank(), int(_summed(torch.tensor(count, device=device))), processes())
 
-    All start with the weights of process 0. Batch normalisation changes too: mean and variance are those of the whole
-    batch, so that the step is the one that a single process makes.
+
+@contextmanager
+def synchronised(model: nn.Module) -> Iterator[None]:
+    """While it is open, `model` can be trained by all processes as by one; alone, nothing changes.
+
+    All start with the parameters and buffers of process 0, and batch normalisation of any kind takes mean and variance
+    over the batch of all, so that the step is the one that a single process makes. The model's layers stay what they
+    are. Raises `ProcessesDiffer` for models of different shapes.
     """
     if processes() == 1:
-        return model
-    if next(model.parameters()).is_cuda:
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # PyTorch has it for GPUs only
-    for layer in model.modules():
-        if type(layer) is nn.BatchNorm2d:
-            layer.__class__ = SharedBatchNorm2d  # the same parameters and buffers, another forward
-    return DistributedDataParallel(model)
+        yield
+        return
+    agree({name: tuple(value.shape) for name, value in chain(model.named_parameters(), model.named_buffers())})
+    with torch.no_grad():
+        for value in chain(model.parameters(), model.buffers()):
+            sent = value.contiguous()  # the values in their order, whatever the layout
+            with _exchange():
+                dist.broadcast(sent, src=0)
+            value.copy_(sent)
+    with _WholeBatch():
+        yield
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation of features (N, C, H, W) over the batches of all processes, each of N images.
+def backward(model: nn.Module, loss: Tensor, places: range) -> float:
+    """`loss.backward()`, so that all processes have the gradient for the batch of all. Returns the loss of that batch.
 
-    Ioffe and Szegedy, 2015, arXiv:1502.03167, algorithm 1, with the sums over the whole batch.
-    """
-
-    def forward(self, features: Tensor) -> Tensor:
-        if not self.training or processes() == 1:
-            return super().forward(features)
-        count = processes() * features.numel() // features.shape[1]
-        sums = torch.stack([features.sum((0, 2, 3)), features.square().sum((0, 2, 3))])  # (2, C)
-        mean, mean_square = _Sum.apply(sums) / count
-        variance = mean_square - mean.square()
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * count / (count - 1), self.momentum)  # as PyTorch's: without bias
-            self.num_batches_tracked += 1
-        scale = self.weight / (variance + self.eps).sqrt()
-        return features * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over all processes. Each has a loss of its own that depends on it, so gradients are summed as well."""
-
-    @staticmethod
-    def forward(ctx: object, values: Tensor) -> Tensor:
-        total = values.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:
-        total = gradient.clone(memory_format=torch.contiguous_format)
-        dist.all_reduce(total)
-        return total
-
-
-def from_first(make: Callable[[], Any]) -> Any:
-    """What `make` returns in process 0, in every process; an error that it raises there ends all of them.
-
-    Alone, just `make()`. A tensor must be on the CPU.
+    `loss` is the mean over this process's images, which have these `places` in the batch. PyTorch's
+    DistributedDataParallel does as much, but a process that is lost shows there as an error like any other of the
+    model.
     """
     if processes() == 1:
-        return make()
-    made: list = [None, None]
-    if rank() == 0:
-        try:
-            made[0] = make()
-        except Exception as error:
-            error.__cause__ = None  # which may not survive the way
-            made[1] = error
-    dist.broadcast_object_list(made, src=0)
-    if made[1] is not None:
-        raise made[1]
-    return made[0]
+        loss.backward()
+        return loss.item()
+    weight = len(places) / places.stop
+    (loss * weight).backward()
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    parts = [*gradients, loss.detach() * weight]
+    sums = _summed(torch.cat([part.flatten() for part in parts])).split([part.numel() for part in parts])
+    for gradient, values in zip(gradients, sums[:-1], strict=True):
+        gradient.copy_(values.view_as(gradient))
+    return sums[-1].item()
 
 
-def mean(value: float) -> float:
-    """The mean of the processes' values; alone, `value`."""
+def total(value: float) -> float:
+    """The sum of the processes' values; alone, `value`."""
     if processes() == 1:
         return value
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    total = torch.tensor(value, dtype=torch.float64, device=device)
-    dist.all_reduce(total)
-    return total.item() / processes()
+    return _summed(torch.tensor(value, dtype=torch.float64, device=device)).item()
 
 
-def torchrun(arguments: list[str], processes: int = 2, **options) -> subprocess.CompletedProcess:
+def _summed(values: Tensor) -> Tensor:
+    """The sum over all processes, in place."""
+    with _exchange():
+        dist.all_reduce(values)
+    return values
+
+
+# --- batch normalisation ----------------------------------------------------------------------------------------
+
+
+class _WholeBatch(TorchFunctionMode):
+    """Where gradients are recorded, `F.batch_norm`, which every layer of batch normalisation calls, is `_batch_norm`.
+
+    PyTorch's own SyncBatchNorm is for GPUs only, and takes the place of a model's layers.
+    """
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func is F.batch_norm and torch.is_grad_enabled():
+            func = _batch_norm
+        return func(*args, **(kwargs or {}))
+
+
+def _batch_norm(
+    features: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """`F.batch_norm` of features (N, C, …), whose mean and variance are those of the batches of all processes.
+
+    Ioffe and Szegedy, 2015, arXiv:1502.03167, algorithm 1.
+    """
+    if not training:
+        return F.batch_norm(features, running_mean, running_var, weight, bias, training, momentum, eps)
+    mean, variance, count = _moments(features)
+    if running_mean is not None and running_var is not None:
+        with torch.no_grad():
+            running_mean.lerp_(mean.to(running_mean), momentum)
+            unbiased = variance * count / (count - 1)  # as PyTorch's
+            running_var.lerp_(unbiased.to(running_var), momentum)
+    scale = (variance + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    normal = (features - _as_channels(mean, features)) * _as_channels(scale, features)
+    return (normal if bias is None else normal + _as_channels(bias, features)).to(features.dtype)
+
+
+def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and variance (C,) of each channel over the batches of all processes, and how many numbers each is from.
+
+    Each process sends mean and sum of squared deviations from it, and these are combined: Chan, Golub and LeVeque,
+    1979, "Updating formulae and a pairwise algorithm for computing sample variances". No difference of large squares
+    is taken, so the variance can't fall below 0. The batches may differ in size.
+    """
+    features = features.to(torch.promote_types(features.dtype, torch.float32))
+    channels = features.shape[1]
+    own = features.numel() // channels
+    axes = [axis for axis in range(features.dim()) if axis != 1]
+    variance, mean = torch.var_mean(features, axes, correction=0)
+    of_each = _Gathered.apply(torch.cat([mean, variance * own, mean.new_tensor([own])]))
+    means, squares, counts = of_each.split([channels, channels, 1], dim=1)
+    count = counts.sum()
+    mean = (counts * means).sum(0) / count
+    variance = (squares + counts * (means - mean).square()).sum(0) / count
+    return mean, variance, count
+
+
+def _as_channels(values: Tensor, features: Tensor) -> Tensor:
+    """(C,) so that it meets the second axis of (N, C, …)."""
+    return values.view(-1, *[1] * (features.dim() - 2))
+
+
+class _Gathered(torch.autograd.Function):
+    """Values (V,) of all processes, (P, V). Each has a loss that depends on them, so their gradients are summed."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        of_each = [torch.empty_like(values) for _ in range(processes())]
+        with _exchange():
+            dist.all_gather(of_each, values)
+        return torch.stack(of_each)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _summed(gradients[0].clone(memory_format=torch.contiguous_format))[rank()]
+
+
+# --- starting them ----------------------------------------------------------------------------------------------
+
+
+def torchrun(arguments: list[str], processes: int = 2) -> subprocess.CompletedProcess:
     """Run `python ARGUMENTS` in several processes on this machine, and return exit code and output when all have ended.
 
-    They meet on the loopback address, at a port that was free, and nothing outside can reach them. `options` go to
-    `subprocess.Popen`. A bar counts the seconds. An interrupt ends the processes before it is passed on.
+    They meet on the loopback address, at a port that was free, so that several such runs don't meet each other. A bar
+    counts the seconds. An interrupt ends the processes before it is passed on.
     """
-    meeting = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", *meeting, *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes, **options) as agent:
+    # --local-addr: a laptop's own name often leads nowhere.
+    options = ["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={processes}"]
+    command = [sys.executable, "-m", "torch.distributed.run", *options, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
         try:
             out, err = _wait(agent)
         except BaseException:

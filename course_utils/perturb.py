@@ -77,22 +77,23 @@ def random_affine(
     max_scale: float = 0.0,
     max_shear: float = 0.0,
     max_shift: float = 0.0,
-    part: slice = slice(None),
+    places: range | None = None,
 ) -> Tensor:
     """Turn, scale, slant and move each image of (N, C, H, W) about its centre by random amounts of its own.
 
     The amounts are uniform: a rotation of at most `max_rotation` degrees either way, a scale of 1 ± `max_scale`, a
     slant that moves a pixel sideways by at most `max_shear` times its height above the centre, a shift of at most
-    `max_shift` pixels along x and as much along y. Pixels are interpolated linearly. `part` says which images of a
-    larger batch these are, so that they are changed as they would be in the whole: slice(1, None, 2) is every second
-    one. An amount may not be below 0, and `max_scale` must be below 1.
+    `max_shift` pixels along x and as much along y. Pixels are interpolated linearly. With `places`, the images
+    are those of a larger batch, changed as they would be in the whole: range(1, 64, 2) is every second of 64. An
+    amount may not be below 0, and `max_scale` must be below 1.
     """
     validate.images(images)
     limits = {"max_rotation": max_rotation, "max_shear": max_shear, "max_shift": max_shift}
     for name, limit in limits.items():
         validate.number(name, limit, at_least=0)
     validate.number("max_scale", max_scale, at_least=0, below=1)
-    unit = torch.rand(5, len(images) * (part.step or 1), generator=generator)[:, part] * 2 - 1
+    places = range(len(images)) if places is None else places
+    unit = torch.rand(5, places.stop, generator=generator)[:, places.start :: places.step] * 2 - 1
     amounts = unit * torch.tensor([math.radians(max_rotation), max_scale, max_shear, max_shift, max_shift])[:, None]
     matrices = _affine_matrices(*amounts, *images.shape[-2:]).to(images)
     grid = F.affine_grid(matrices, list(images.shape), align_corners=False)

@@ -79,20 +79,22 @@ def fit(
     with _trained_on(device, model):
         name, watched = (watch[0], on_device(watch[1], device)) if watch else (None, None)
         run = _new_run(model, on_device(train, device), recipe, seed, name)
+        images = len(train)  # ty: ignore[invalid-argument-type]  what we take has a length
+        distributed.agree({**run.settings, "images": images, "look_every": look_every, "resume": bool(resume)})
         if resume:
             run.resume(resume)
-        replica = distributed.replicate(model)  # the model itself, where there is one process
         where = f"{recipe.name} on {device.type}"  # another device, other numbers
         bar = progress(total=run.settings["steps"], initial=run.step, unit="step", desc=where)
-        with bar, _timed(run) as start:
+        with distributed.synchronised(model), bar, _timed(run) as start:
             for epoch, step, (images, labels) in run.batches:
-                images, labels = _augmented(images.to(device), recipe, run.generator), labels.to(device)
-                loss = nn.functional.cross_entropy(replica(images), labels, label_smoothing=recipe.label_smoothing)
+                places = distributed.places(len(labels))
+                images, labels = _augmented(images.to(device), recipe, run.generator, places), labels.to(device)
+                loss = nn.functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
                 run.optimizer.zero_grad()
-                loss.backward()
+                loss = distributed.backward(model, loss, places)
                 run.optimizer.step()
                 run.schedule.step()
-                _note(run, distributed.mean(loss.item()), bar)
+                _note(run, loss, bar)
                 if watched and look_every and step % look_every == 0:
                     _look(run, watched, time.perf_counter() - start)
                     if resume:
@@ -138,7 +140,7 @@ def _layout(device: torch.device) -> torch.memory_format:
 
 
 def _new_run(model: nn.Module, train: Dataset, recipe: Recipe, seed: int, watched: str | None) -> Run:
-    loader = distributed.share(in_batches(train, recipe.batch_size, seed), seed)
+    loader = distributed.share(in_batches(train, recipe.batch_size, seed))
     steps = round(recipe.epochs * len(loader))
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     settings = {**settings_of(recipe), "model": type(model).__name__, "seed": seed, "steps": steps}
@@ -182,11 +184,10 @@ def _timed(run: Run) -> Generator[float]:
         history.total_seconds = time.perf_counter() - start
 
 
-def _augmented(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Each image changed at random; in several processes as it would be in one, which takes the whole batch."""
+def _augmented(images: Tensor, recipe: Recipe, generator: torch.Generator, places: range) -> Tensor:
+    """Each image changed at random, as it would be in the whole batch, where it has its place."""
     limits = {name: getattr(recipe, name) for name in AFFINE}
-    part = slice(distributed.rank(), None, distributed.processes())  # as DistributedSampler deals the images out
-    return random_affine(images, generator, **limits, part=part) if any(limits.values()) else images
+    return random_affine(images, generator, **limits, places=places) if any(limits.values()) else images
 
 
 def _note(run: Run, loss: float, bar: tqdm) -> None:

@@ -6,7 +6,7 @@ the type that it promises. `name` is how the errors call it.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -90,6 +90,12 @@ def one_of(what: str, value: object, known: Collection[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"there is no {what} {value!r}; there are {', '.join(known)}")
     return value
+
+
+def differences(found: Mapping, expected: Mapping, there: str = "there", here: str = "here") -> str:
+    """What is not the same in two mappings, for an error's message."""
+    names = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
+    return ", ".join(f"{name} is {found.get(name)} {there} and {expected.get(name)} {here}" for name in names)
 
 
 def tensor(name: str, value: object) -> Tensor:

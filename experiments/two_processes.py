@@ -1,15 +1,9 @@
 """Notebook 08: what a training step costs one process and two, and what it costs them to share a gradient."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import torch
 
-from course_utils import distributed
+from course_utils import step_costs
 
-SCRIPT = Path(__file__).resolve().parent.parent / "notebooks" / "scripts" / "two_processes.py"
 ONE_PROCESS = {1: "1 process, 1 thread", 2: "1 process, 2 threads"}
 TWO_PROCESSES = "2 processes, 1 thread each"
 SETTINGS = {
@@ -21,40 +15,23 @@ SETTINGS = {
 
 def run() -> dict:
     """Milliseconds: for each way to use two cores those of every round, for each network the shortest of all rounds."""
-    script = _imported()
+    assert SETTINGS["widths"] == {kind: list(widths) for kind, widths in step_costs.WIDTHS.items()}
     ways = {name: [] for name in (*ONE_PROCESS.values(), TWO_PROCESSES)}
     costs = []
     before = torch.get_num_threads()
     for _ in range(SETTINGS["rounds"]):  # interleaved, so that a slow minute hits all ways alike
         for threads, name in ONE_PROCESS.items():
             torch.set_num_threads(threads)
-            ways[name].append(_rounded(script.step_times(SETTINGS["batch"])))
-        launch = _launch()
-        ways[TWO_PROCESSES].append(_rounded(launch["step times"]))
-        costs.append(launch["costs"])
+            ways[name].append(_rounded(step_costs.step_times(SETTINGS["batch"])))
+        measured = step_costs.in_two_processes("costs", "step times")
+        ways[TWO_PROCESSES].append(_rounded(measured["step times"]))
+        costs.append(measured["costs"])
     torch.set_num_threads(before)
     shortest = {
-        kind: [_shortest(rows) for rows in zip(*(launch[kind] for launch in costs), strict=True)]
+        kind: [_shortest(rows) for rows in zip(*(measured[kind] for measured in costs), strict=True)]
         for kind in SETTINGS["widths"]
     }
     return {"ways": ways, "costs": shortest}
-
-
-def _imported():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    assert SETTINGS["widths"] == {kind: list(widths) for kind, widths in script.WIDTHS.items()}
-    return script
-
-
-def _launch() -> dict:
-    with TemporaryDirectory() as folder:
-        result = Path(folder, "result.pt")
-        ended = distributed.torchrun([str(SCRIPT), str(result), "costs", "step times"])
-        if ended.returncode:
-            sys.exit(ended.stderr)
-        return torch.load(result)
 
 
 def _rounded(times: dict[str, float]) -> dict[str, float]:
