@@ -322,10 +322,11 @@ def _batch_norm(
             running_mean.lerp_(mean.to(running_mean), momentum)
             unbiased = variance * count / (count - 1)  # as PyTorch's
             running_var.lerp_(unbiased.to(running_var), momentum)
+    # As PyTorch computes it on a processor: another order of the same operations would round otherwise.
     scale = (variance + eps).rsqrt()
     scale = scale if weight is None else scale * weight
-    normal = (features - _as_channels(mean, features)) * _as_channels(scale, features)
-    return (normal if bias is None else normal + _as_channels(bias, features)).to(features.dtype)
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return (features * _as_channels(scale, features) + _as_channels(shift, features)).to(features.dtype)
 
 
 def _moments(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
