@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython import get_ipython
+from IPython.core.pylabtools import select_figure_formats
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,8 +15,11 @@ from course_utils import validate
 
 
 def use_style() -> None:
-    """Give all later figures the course's look."""
-    plt.style.use("course_utils.course")
+    """Give all later figures the course's look, as PNG in the notebook, whatever matplotlib and IPython were set to."""
+    if shell := get_ipython():
+        shell.enable_matplotlib("inline")
+        select_figure_formats(shell, {"png"})
+    plt.style.use(["default", "course_utils.course"])
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -12,15 +12,16 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import torch
-from scipy.io import wavfile
 from scipy.signal import resample_poly
 from torch.utils.data import TensorDataset
 
+from course_utils import wav
 from course_utils.data import DataError, data_root, read_shipped, restored_by_git
 
 RATE = 8000  # samples a second, as on the telephone and in the Free Spoken Digit Dataset
 LENGTH = 8000  # samples that every wave is brought to: one second
 QUIET = 0.02  # of the largest amplitude: what is below it at either end is not speech
+CANCELLED = 0.01  # of the loudest channel's power: what is left of a mixture whose channels cancel each other
 ARCHIVE = Path("spoken_digits", "spoken_digits.zip")
 SPLITS = ("train", "validation", "test")
 NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav", re.IGNORECASE)  # that dataset's names, for example 7_jackson_32.wav
@@ -114,34 +115,23 @@ def _recordings(files: Iterable[tuple[str, Path | IO[bytes]]]) -> Recordings:
 def read_wav(file: str | os.PathLike | IO[bytes]) -> np.ndarray:
     """The speech in a WAV file: (T,), float32, 8,000 samples a second, one channel, the largest amplitude 1.
 
-    What is quieter than 2 % of the loudest sample at either end is cut off. Reads 8, 16, 24 and 32 bits and floating
-    point. Raises `ValueError`, saying why, for a file that is damaged, empty or silent.
+    What is quieter than 2 % of the loudest sample at either end is cut off. Reads what `wav.read` does. Raises
+    `ValueError`, saying why, for a file that is damaged, empty or silent, and `OSError` for one that can't be opened.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of pieces other than sound, which are left out
-        warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)  # but sound that ends early is damage
-        try:
-            rate, samples = wavfile.read(file)
-        except OSError:
-            raise
-        except Exception as error:  # a damaged header can make the reader fail in any way
-            raise ValueError(f"it is no WAV file, or a damaged one ({error})") from error
-    if rate < 1 or samples.size == 0:
-        raise ValueError(f"it holds {samples.size} samples at {rate} Hz")
-    wave = at_rate(one_channel(samples), rate)
-    if not np.isfinite(wave).all():
+    rate, samples = wav.read(file)
+    if not np.isfinite(samples).all():
         raise ValueError("it holds samples that are not finite numbers")
+    wave = at_rate(one_channel(samples), rate)
     if not wave.any():
         raise ValueError("it holds nothing but silence")
     return trimmed(wave / np.abs(wave).max()).astype(np.float32)
 
 
 def one_channel(samples: np.ndarray) -> np.ndarray:
-    """The mean over the channels of samples (T,) or (T, channels), as float64, silence at 0: (T,)."""
-    values = samples.astype(np.float64)
-    if samples.dtype == np.uint8:
-        values -= 128  # 8-bit WAV counts from 0 to 255
-    return values if values.ndim == 1 else values.mean(axis=1)
+    """The mean over the channels of samples (T, channels), or the loudest one where they cancel each other: (T,)."""
+    mixed, power = samples.mean(axis=1), np.square(samples).mean(axis=0)
+    cancelled = np.square(mixed).mean() < CANCELLED * power.max()
+    return samples[:, power.argmax()] if cancelled else mixed
 
 
 def at_rate(wave: np.ndarray, rate: int) -> np.ndarray:
