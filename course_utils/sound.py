@@ -5,10 +5,10 @@ import os
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import gcd
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,10 +17,8 @@ from torch.utils.data import TensorDataset
 
 from course_utils import wav
 from course_utils.data import DataError, data_root, read_shipped, restored_by_git
+from course_utils.speech import LENGTH, RATE, SHORTEST, framed, spoken_second, trimmed
 
-RATE = 8000  # samples a second, as on the telephone and in the Free Spoken Digit Dataset
-LENGTH = 8000  # samples that every wave is brought to: one second
-QUIET = 0.02  # of the largest amplitude: what is below it at either end is not speech
 CANCELLED = 0.01  # of the loudest channel's power: what is left of a mixture whose channels cancel each other
 ARCHIVE = Path("spoken_digits", "spoken_digits.zip")
 SPLITS = ("train", "validation", "test")
@@ -58,7 +56,10 @@ def load_spoken_digits(root: str | os.PathLike | None = None) -> SpokenDigits:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = [Path(name) for name in archive.namelist()]
             parts = [
-                _recordings((name.name, archive.open(name.as_posix())) for name in names if name.parent.name == split)
+                _recordings(
+                    ((name.name, archive.open(name.as_posix())) for name in names if name.parent.name == split),
+                    lambda file: framed(read_wav(file)),
+                )
                 for split in SPLITS
             ]
     except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
@@ -71,15 +72,27 @@ def load_spoken_digits(root: str | os.PathLike | None = None) -> SpokenDigits:
 def load_recordings(folder: str | os.PathLike) -> Recordings:
     """Every `{digit}_{speaker}_{index}.wav` in `folder`, the layout of the Free Spoken Digit Dataset.
 
-    Other rates are resampled to 8 kHz and several channels mixed to one. A file with another name, or that can't be
-    read, is skipped; a warning names all of those and says how many. Raises `NotADirectoryError` if there is no such
-    folder, `ValueError` if nothing in it can be used.
+    Other rates are resampled to 8 kHz and several channels mixed to one. The spoken word is found and brought to the
+    middle of a second, cleared of offset, hum and noise; a warning says where something spoken may have been cut. A
+    file with another name, or that can't be read, is skipped; a warning names all of those and says how many. Raises
+    `NotADirectoryError` if there is no such folder, `ValueError` if nothing in it can be used.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder}; expected one with files such as 7_jackson_32.wav")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".wav")
-    recordings = _recordings((path.name, path) for path in paths)
+    remarks = {}
+
+    def spoken(path: Path) -> np.ndarray:
+        wave = _read(path)
+        if len(wave) < SHORTEST:
+            raise ValueError(f"it lasts {len(wave) / RATE:.2f} s, which is no word")
+        found, remark = spoken_second(wave)
+        if remark:
+            remarks[path.name] = remark
+        return found.astype(np.float32)
+
+    recordings = _recordings(((path.name, path) for path in paths), spoken)
     reasons = "; ".join(f"{name}: {why}" for name, why in recordings.skipped.items())
     if not len(recordings):
         raise ValueError(
@@ -88,18 +101,20 @@ def load_recordings(folder: str | os.PathLike) -> Recordings:
         )
     if reasons:
         warnings.warn(f"skipped {len(recordings.skipped)} of {len(paths)} files. {reasons}", stacklevel=2)
+    if remarks:
+        warnings.warn("; ".join(f"{name}: {remark}" for name, remark in remarks.items()), stacklevel=2)
     return recordings
 
 
-def _recordings(files: Iterable[tuple[str, Path | IO[bytes]]]) -> Recordings:
-    """What the named files hold. A file that can't be used is put down under `skipped`."""
+def _recordings(files: Iterable[tuple[str, Any]], wave_of: Callable[[Any], np.ndarray]) -> Recordings:
+    """What `wave_of` makes of the named files. A file that can't be used is put down under `skipped`."""
     waves, labels, speakers, skipped = [], [], [], {}
     for name, file in files:
         if not (parts := NAME.fullmatch(name)):
             skipped[name] = "its name is not digit_speaker_index.wav"
             continue
         try:
-            wave = framed(read_wav(file))
+            wave = wave_of(file)
         except (ValueError, OSError) as error:
             skipped[name] = str(error)
             continue
@@ -118,13 +133,19 @@ def read_wav(file: str | os.PathLike | IO[bytes]) -> np.ndarray:
     What is quieter than 2 % of the loudest sample at either end is cut off. Reads what `wav.read` does. Raises
     `ValueError`, saying why, for a file that is damaged, empty or silent, and `OSError` for one that can't be opened.
     """
+    wave = _read(file)
+    return trimmed(wave / np.abs(wave).max()).astype(np.float32)
+
+
+def _read(file: str | os.PathLike | IO[bytes]) -> np.ndarray:
+    """One channel at 8,000 samples a second, whole: (T,), float64."""
     rate, samples = wav.read(file)
     if not np.isfinite(samples).all():
         raise ValueError("it holds samples that are not finite numbers")
     wave = at_rate(one_channel(samples), rate)
     if not wave.any():
         raise ValueError("it holds nothing but silence")
-    return trimmed(wave / np.abs(wave).max()).astype(np.float32)
+    return wave
 
 
 def one_channel(samples: np.ndarray) -> np.ndarray:
@@ -138,17 +159,3 @@ def at_rate(wave: np.ndarray, rate: int) -> np.ndarray:
     """`wave` (T,), with `rate` samples a second, at 8,000 a second; frequencies above 4 kHz are filtered out."""
     common = gcd(RATE, rate)
     return wave if rate == RATE else resample_poly(wave, RATE // common, rate // common)
-
-
-def trimmed(wave: np.ndarray) -> np.ndarray:
-    """`wave` (T,) without what is quieter than 2 % of its loudest sample at either end."""
-    loud = np.flatnonzero(np.abs(wave) >= QUIET * np.abs(wave).max())
-    return wave[loud[0] : loud[-1] + 1]
-
-
-def framed(wave: np.ndarray, length: int = LENGTH) -> np.ndarray:
-    """`wave` (T,) in the middle of `length` samples: zeros on both sides, or cut off evenly if it is longer."""
-    spare = length - len(wave)
-    if spare < 0:
-        return wave[-spare // 2 :][:length]
-    return np.pad(wave, (spare // 2, spare - spare // 2))

@@ -1,7 +1,7 @@
 """Samples of WAV files, also of those whose header was never finished: a pipe's, or a killed recorder's."""
 
 import os
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Format(NamedTuple):
     width: int  # bytes of one sample
 
 
-def read(file: str | os.PathLike | BinaryIO) -> tuple[int, np.ndarray]:
+def read(file: str | os.PathLike | IO[bytes]) -> tuple[int, np.ndarray]:
     """Samples a second, and the samples (T, channels), float64, full scale at ±1.
 
     Reads integers of 8 to 64 bits, floating point, A-law and μ-law. Where the header gives no size of the sound, or
@@ -52,7 +52,7 @@ def read(file: str | os.PathLike | BinaryIO) -> tuple[int, np.ndarray]:
     return form.rate, samples
 
 
-def _bytes(file: str | os.PathLike | BinaryIO) -> bytes:
+def _bytes(file: str | os.PathLike | IO[bytes]) -> bytes:
     if isinstance(file, str | os.PathLike):
         with open(file, "rb") as opened:
             return opened.read()

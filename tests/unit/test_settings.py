@@ -33,7 +33,7 @@ figure.axes[0].plot([0.5, 1234.5])
 picture = io.BytesIO()
 figure.savefig(picture, format="png", metadata={"Software": None})
 print(short(picture.getvalue()))
-print(claims.verdict("C1", "holds"))
+claims.verdict("C1", "holds", "figures")
 """
 MATPLOTLIBRC = """
 backend: tkagg
