@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -267,13 +268,16 @@ def test_a_network_of_other_shapes(here, capsys):
 # --- a full disk ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def disk_for(here):
-    """Lets no file grow beyond so many bytes, as a full disk or a quota does."""
+@contextmanager
+def disk_for(size: int):
+    """No file grows beyond so many bytes, as on a full disk; ended before pytest writes to its own log."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(
@@ -281,10 +285,10 @@ def disk_for(here):
     [(50_000, ["out.json"], ["cnn.pt", "run.pt"]), (400, [], ["cnn.pt", "run.pt", "out.json"])],
     ids=["for the JSON", "for nothing"],
 )
-def test_a_full_disk_loses_only_what_does_not_fit(size, written, failed, small_mnist, disk_for, capsys):
-    disk_for(size)
+def test_a_full_disk_loses_only_what_does_not_fit(size, written, failed, small_mnist, here, capsys):
     options = ["--json", "out.json", "--save", "cnn.pt", "--resume", "run.pt", "--device", "cpu"]
-    assert run("train", *options) == 1
+    with disk_for(size):
+        assert run("train", *options) == 1
     said = capsys.readouterr()
     assert os.listdir() == written
     (line,) = said.err.splitlines()
