@@ -66,11 +66,9 @@ def fit(
     has already. The model is trained on `device` (None: the best there is). In the end, whatever it is, it is where it
     was, in evaluation mode. An interrupt ends the run early and keeps model and history.
 
-    With `resume`, each look writes a checkpoint to that file, and a run that finds one there goes on from it: pass a
-    new model and the same values. Where one can't be written, `history.unsaved` says why, and the run goes on. Raises
-    `TrainingDiverged` if the loss stops being a finite number, `CheckpointError` for a checkpoint of another run,
-    `ValueError` for looks without anything to watch, or a resume without looks.
-
+    With `resume`, each look writes a checkpoint to that file, and a run that finds one there goes on from it; where one
+    can't be written, `history.unsaved` says why. Raises `TrainingDiverged` if the loss stops being a finite number,
+    `CheckpointError` for a checkpoint of another run, `ValueError` for looks at nothing or a resume without looks.
     Inside `distributed.process_group`, the processes share each batch, and all have the same model at the end.
     """
     _check(train, watch, look_every, resume)
