@@ -22,8 +22,8 @@ from course_utils.recipes import Recipe
 
 DATA: dict[str, Callable[[], Any]] = {"mnist": load_mnist}
 SEEDS = [1, 2, 3, 4, 5]
-TUNING_SEEDS = [101, 102]
-FIRST_RATES = [1e-3, 3e-3, 1e-2, 3e-2]  # where the search for a learning rate begins
+TUNING_SEEDS = [101]
+FIRST_RATES = [3e-3, 1e-2, 3e-2]  # where the search for a learning rate begins
 PROTOCOL = {"seeds": SEEDS, "tuning_seeds": TUNING_SEEDS, "first_rates": FIRST_RATES}  # part of all settings
 
 

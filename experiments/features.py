@@ -22,7 +22,7 @@ from course_utils.recipes import Recipe
 from experiments._claims import DATA, PROTOCOL, SEEDS, TUNING_SEEDS, Arm, Kept, drawn, judged, search
 
 CLAIM = "C1"
-EPOCHS = {300: 60, 3000: 20, 30_000: 4}
+EPOCHS = {300: 40, 3000: 15, 30_000: 3}
 FILTER_SEED = 0
 FIRST_STRENGTHS = [3e-4, 1e-3, 3e-3, 1e-2]  # C of the logistic regression: where the search on validation begins
 LINEAR_IMAGES, POOL = [300, 3000], 4
@@ -30,7 +30,7 @@ SETTINGS = {
     **PROTOCOL,
     "network": "CNN, with 1 or 13 input channels",
     "epochs": [[images, epochs] for images, epochs in EPOCHS.items()],
-    "batch_size": 50,
+    "batch_size": 100,
     "schedule": "one-cycle",
     "filter_seed": FILTER_SEED,
     "logistic_regression": {"images": LINEAR_IMAGES, "first_strengths": FIRST_STRENGTHS, "pool": POOL},
@@ -119,7 +119,7 @@ def run(data: str = "mnist") -> dict[str, Any]:
     images, kept = DATA[data](), Kept(f"features-{data}", SETTINGS)
 
     def recipe(epochs: int, rate: float) -> Recipe:
-        return Recipe("features", batch_size=50, learning_rate=rate, epochs=epochs, schedule="one-cycle")
+        return Recipe("features", batch_size=100, learning_rate=rate, epochs=epochs, schedule="one-cycle")
 
     def accuracies(network: nn.Module, train: Dataset, losses: list[float]) -> dict[str, Any]:
         accuracy = {"train_accuracy": evaluate(network, train), "test_accuracy": evaluate(network, images.test)}

@@ -23,7 +23,7 @@ CLAIM = "C3"
 RADIUS = 10  # pixels from the centre to a digit's edge: MNIST's digits fill 20 by 20
 PIXELS = [0, 1, 2, 3, 4]
 RANGE = {"shift": list(range(9)), "turn": list(range(0, 181, 15)), "scale": [1.5, 1.25, 1.0, 0.75, 0.5, 0.25]}
-EACH_CLASS = 300
+EACH_CLASS = 200
 # The tutorial's network and recipe; and the modern one without what changes images while it trains.
 NETWORKS = {
     "tutorial": (CNN, ORIGINAL),

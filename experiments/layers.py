@@ -16,13 +16,15 @@ from course_utils.analysis import logits_of, probe
 from experiments._claims import DATA, SEEDS, TUNING_SEEDS, Kept, drawn, search
 
 CLAIM = "C2"
-IMAGES = 4000  # a probe's own training images, drawn anew for each seed
+TRAIN_IMAGES = 20_000  # of a network, drawn anew for each seed
+IMAGES = 4000  # of a probe, likewise
 FIRST_STRENGTHS = [1e-3, 3e-3, 1e-2]  # of a probe: where the search on the validation images begins
 WIDTHS = (66, 132, 264)  # of the unmixed network: 28,852 parameters beside the mixed one's 29,178
 BLOCK = 4  # modules in a block
 ARMS = {"mixed": [0, 1, 2, 3], "mixed, untrained": [0, 1, 2, 3], "unmixed, as many parameters": [3]}  # depths probed
 SETTINGS = {
     "recipe": "modern, on train",
+    "train_images": TRAIN_IMAGES,
     "seeds": SEEDS,
     "tuning_seed": TUNING_SEEDS[0],
     "depths": ARMS,
@@ -36,7 +38,7 @@ def network_of(arm: str, images: Any, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     network = unmixed() if arm.startswith("unmixed") else ModernCNN()
     if not arm.endswith("untrained"):
-        fit(network, images.train, MODERN, seed=seed)
+        fit(network, drawn(seed, TRAIN_IMAGES, images.train), MODERN, seed=seed)
     return network.eval()
 
 

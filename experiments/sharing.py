@@ -19,7 +19,7 @@ from course_utils.recipes import Recipe
 from experiments._claims import DATA, PROTOCOL, Arm, Kept, judged
 
 CLAIM = "C5"
-EPOCHS = {300: 40, 1000: 20, 3000: 10}  # by number of images: every arm ends with its training images learned
+EPOCHS = {300: 30, 1000: 15, 3000: 8}  # by number of images: every arm ends with its training images learned
 LEARNED = 0.1  # a training loss, averaged over ten steps: "easier" is counted in the updates that lead to it
 SETTINGS = {
     **PROTOCOL,

@@ -19,13 +19,13 @@ from course_utils.recipes import Recipe
 from experiments._claims import DATA, PROTOCOL, Arm, Kept, balanced, judged, moved_inside
 
 CLAIM = "C6"
-IMAGES, EACH_CLASS, PIXELS = 10_000, 300, list(range(9))
+IMAGES, EACH_CLASS, PIXELS = 5000, 300, list(range(9))
 EPOCHS = {  # arm, head
-    **dict.fromkeys(product(("local", "shared"), ("flatten", "average")), 4),
-    ("dense, one layer", "flatten"): 4,
-    ("local, one layer", "flatten"): 4,
-    ("shared, one layer", "flatten"): 4,
-    ("shared, one layer", "average"): 15,
+    **dict.fromkeys(product(("local", "shared"), ("flatten", "average")), 6),
+    ("dense, one layer", "flatten"): 6,
+    ("local, one layer", "flatten"): 6,
+    ("shared, one layer", "flatten"): 6,
+    ("shared, one layer", "average"): 30,
 }
 SETTINGS = {
     **PROTOCOL,
