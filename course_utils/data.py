@@ -11,12 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler, Subset
-from torchvision import datasets
 
 from course_utils import repository
 
 RAW = Path("MNIST", "raw")  # where torchvision looks below a root
-CHECKSUMS = dict(datasets.MNIST.resources)  # MD5 of the four archives as published, by file name
+CHECKSUMS = {  # MD5 of the four archives as published, which torchvision knows too
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
 
 VALIDATION_EVERY = 12  # 60,000 / 12 = 5,000 images
 SPLIT_SEED = 2017  # the tutorial's year; fixed, so that every learner validates on the same images
@@ -75,6 +79,8 @@ class ImageSet(Dataset):
 
     def __getitem__(self, index) -> tuple[Tensor, Tensor]:
         if self._pixels.device.type != "cpu":
+            if isinstance(index, list):  # torch takes one of fewer than 32 tensors as an index for each axis
+                index = torch.as_tensor(index)
             return self._pixels[index] / 255, self.labels[index]
         # NumPy and not torch: torch would start its threads for each batch, which costs more than the batch itself,
         # and many times more on a machine that others use too.

@@ -9,11 +9,11 @@ import json
 import os
 import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 
 from course_utils import repository
 from course_utils.files import write_whole
@@ -78,7 +78,7 @@ def store(
             "versions": {
                 "python": platform.python_version(),
                 "torch": torch.__version__,
-                "torchvision": torchvision.__version__,
+                "torchvision": version("torchvision"),
             },
             "code": code or code_version(),
             **({"rule": rule} if rule else {}),

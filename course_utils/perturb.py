@@ -7,12 +7,11 @@ leaves torch's random state alone. Raises `ValueError` for images of another sha
 """
 
 import math
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
 
 from course_utils import validate
 
@@ -55,7 +54,8 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
     """
     validate.images(images)
     degrees = validate.number("degrees", degrees)
-    return transforms.rotate(images, degrees, interpolation=InterpolationMode.BILINEAR)
+    transforms = _torchvision()
+    return transforms.rotate(images, degrees, interpolation=transforms.InterpolationMode.BILINEAR)
 
 
 def scale(images: Tensor, factor: float) -> Tensor:
@@ -65,9 +65,16 @@ def scale(images: Tensor, factor: float) -> Tensor:
     """
     validate.images(images)
     factor = validate.number("factor", factor, above=0)
-    return transforms.affine(
-        images, angle=0, translate=[0, 0], scale=factor, shear=[0, 0], interpolation=InterpolationMode.BILINEAR
-    )
+    transforms = _torchvision()
+    nowhere, linear = [0, 0], transforms.InterpolationMode.BILINEAR
+    return transforms.affine(images, angle=0, translate=nowhere, scale=factor, shear=nowhere, interpolation=linear)
+
+
+def _torchvision() -> ModuleType:
+    """Imported when it is needed: torchvision takes as long as torch, in every process that trains or reads a digit."""
+    from torchvision.transforms.v2 import functional
+
+    return functional
 
 
 def random_affine(
@@ -194,4 +201,4 @@ def _reach(sigma: float, height: int, width: int) -> int:
 def _blur_matrix(size: int, reach: int, sigma: float) -> Tensor:
     """The matrix (size, size) that blurs a row multiplied by it: each row is one blurred pixel."""
     # Blurring is linear, so what it does to single pixels says all.
-    return transforms.gaussian_blur(torch.eye(size)[None], [2 * reach + 1, 1], [sigma, sigma])[0]
+    return _torchvision().gaussian_blur(torch.eye(size)[None], [2 * reach + 1, 1], [sigma, sigma])[0]

