@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain
@@ -68,7 +68,7 @@ def rank_here() -> int:
 
 
 @contextmanager
-def process_group(device: torch.device) -> Iterator[torch.device]:
+def process_group(device: torch.device) -> Generator[torch.device]:
     """Join the processes that torchrun started, and yield the device to train on; alone, yield `device`.
 
     They speak NCCL if `device` is "cuda", with a GPU of its own for each, and otherwise gloo. Raises `ProcessLost` when
@@ -102,7 +102,7 @@ _LOST = (
 
 
 @contextmanager
-def _exchange() -> Iterator[None]:
+def _exchange() -> Generator[None]:
     """Around each call that waits for the other processes: raises `ProcessLost` where one of them is gone.
 
     gloo, up to PyTorch 2.14 at least, says so by a bare RuntimeError. Only here is it sure to mean that.
@@ -229,7 +229,7 @@ def places(count: int) -> range:
 
 
 @contextmanager
-def synchronised(model: nn.Module) -> Iterator[None]:
+def synchronised(model: nn.Module) -> Generator[None]:
     """While it is open, `model` can be trained by all processes as by one; alone, nothing changes.
 
     All start with the parameters and buffers of process 0, and batch normalisation of any kind takes mean and variance

@@ -62,9 +62,9 @@ def fit(
 
     `train` takes a list of indices (see `in_batches`). Every `look_every` steps of an epoch, the first included, the
     accuracy on `watch`, a name and a dataset, is measured, and `log` receives a line in the tutorial's format; None
-    never looks. `seed` fixes the order of the batches and the random changes, not the initial weights, which the model
-    has already. The model is trained on `device` (None: the best there is). In the end, whatever it is, it is where it
-    was, in evaluation mode. An interrupt ends the run early and keeps model and history.
+    never looks. `seed` fixes the order of the batches and the random changes, not the initial weights. The model is
+    trained on `device` (None: the best there is) and ends where it was, in evaluation mode. An interrupt ends the run
+    early and keeps model and history.
 
     With `resume`, each look writes a checkpoint to that file, and a run that finds one there goes on from it; where one
     can't be written, `history.unsaved` says why. Raises `TrainingDiverged` if the loss stops being a finite number,
@@ -77,8 +77,7 @@ def fit(
     with _trained_on(device, model):
         name, watched = (watch[0], on_device(watch[1], device)) if watch else (None, None)
         run = _new_run(model, on_device(train, device), recipe, seed, name)
-        images = len(train)  # ty: ignore[invalid-argument-type]  what we take has a length
-        distributed.agree({**run.settings, "images": images, "look_every": look_every, "resume": bool(resume)})
+        distributed.agree({**run.settings, "look_every": look_every, "resume": bool(resume)})
         if resume:
             run.resume(resume)
         where = f"{recipe.name} on {device.type}"  # another device, other numbers
@@ -94,9 +93,7 @@ def fit(
                 run.schedule.step()
                 _note(run, loss, bar)
                 if watched and look_every and step % look_every == 0:
-                    _look(run, watched, time.perf_counter() - start)
-                    if resume:
-                        _keep(run, resume)
+                    _look(run, watched, time.perf_counter() - start, resume)
                     if log:
                         log(_line(epoch, step, run.history))
     return run.history
@@ -141,7 +138,8 @@ def _new_run(model: nn.Module, train: Dataset, recipe: Recipe, seed: int, watche
     loader = distributed.share(in_batches(train, recipe.batch_size, seed))
     steps = round(recipe.epochs * len(loader))
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
-    settings = {**settings_of(recipe), "model": type(model).__name__, "seed": seed, "steps": steps}
+    images = len(train)  # ty: ignore[invalid-argument-type]  what we take has a length
+    settings = {**settings_of(recipe), "model": type(model).__name__, "images": images, "seed": seed, "steps": steps}
     return Run(
         {**settings, "processes": distributed.processes()},
         model,
@@ -199,12 +197,15 @@ def _note(run: Run, loss: float, bar: tqdm) -> None:
     bar.update()
 
 
-def _look(run: Run, watched: Dataset, seconds: float) -> None:
+def _look(run: Run, watched: Dataset, seconds: float, resume: str | os.PathLike | None) -> None:
+    """Measure, note it, and where the run is to be resumed keep it."""
     accuracy = evaluate(run.model, watched)
     run.history.steps.append(run.step - 1)
     run.history.train_loss.append(run.history.step_loss[-1])
     run.history.accuracy.append(accuracy)
     run.history.seconds.append(seconds)
+    if resume:
+        _keep(run, resume)
 
 
 def _keep(run: Run, path: str | os.PathLike) -> None:

@@ -1,9 +1,8 @@
 """The claims, the one statistic against SciPy and against sums by hand, and each rule on both sides of its margins."""
 
-import functools
 import math
-import operator
-from itertools import product
+from collections.abc import Iterable
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -68,6 +67,10 @@ def test_points_are_in_the_order_of_the_seeds():
         points(some, "x", arm="b")
 
 
+def joined(arms: Iterable[list[dict]]) -> dict:
+    return {"runs": list(chain.from_iterable(arms))}
+
+
 # --- the rules --------------------------------------------------------------------------------------------------
 
 
@@ -77,7 +80,7 @@ def features(*gains: float, noise: float = 1.0) -> dict:
         runs("test_accuracy", 0.9 + gain / 100, noise, arm="pixels and hand-made maps", images=count)
         for count, gain in enumerate(gains)
     ]
-    return {"runs": functools.reduce(operator.iadd, arms, [])}
+    return joined(arms)
 
 
 def layers(below: float, untrained: float, unmixed: float) -> dict:
@@ -87,11 +90,7 @@ def layers(below: float, untrained: float, unmixed: float) -> dict:
         "mixed, untrained": [accuracy - untrained / 100 for accuracy in mixed],
         "unmixed, as many parameters": [0.9, 0.9, mixed[-1] - unmixed / 100],
     }
-    return {
-        "runs": functools.reduce(
-            operator.iadd, (runs("accuracy", a, float(arm == "mixed"), arm=arm) for arm, a in arms.items()), []
-        )
-    }
+    return joined(runs("accuracy", a, float(arm == "mixed"), arm=arm) for arm, a in arms.items())
 
 
 def tolerance(better: dict[str, list[float]], worse: float = 9.0) -> dict:
@@ -100,13 +99,11 @@ def tolerance(better: dict[str, list[float]], worse: float = 9.0) -> dict:
         "one": {kind: [0.99] + [0.99 - lost / 100 for lost in (*[a] * 3, b)] for kind, (a, b) in better.items()},
         "other": {kind: [0.99] + [0.99 - worse / 100] * 4 for kind in better},
     }
-    made = functools.reduce(
-        operator.iadd, (runs("accuracy", accuracy, 0, arm=arm) for arm, accuracy in arms.items()), []
-    )
-    for run, by in zip(made, [*NOISE.values()] * 2, strict=True):  # still images without noise: the loss has it
+    made = joined(runs("accuracy", accuracy, 0, arm=arm) for arm, accuracy in arms.items())
+    for run, by in zip(made["runs"], [*NOISE.values()] * 2, strict=True):  # still images without noise: the loss has it
         for accuracies in run["accuracy"].values():
             accuracies[1:] = [each + by for each in accuracies[1:]]
-    return {"runs": made}
+    return made
 
 
 def sharing(easier: dict[str, float], smaller_gap: dict[str, float]) -> dict:
@@ -149,9 +146,7 @@ def domains(**gains: tuple[float, float]) -> dict:
     """By domain: points by which the CNN is better than the dense network, and than the shallow method."""
     arms = {name: {"1-D CNN": 0, "dense": dense, "shallow": shallow} for name, (dense, shallow) in gains.items()}
     return {
-        name: functools.reduce(
-            operator.iadd, (runs("test_accuracy", 0.9 - g / 100, float(not g), arm=a) for a, g in each.items()), []
-        )
+        name: joined(runs("test_accuracy", 0.9 - g / 100, float(not g), arm=a) for a, g in each.items())["runs"]
         for name, each in arms.items()
     }
 
