@@ -60,11 +60,10 @@ def fit(
 ) -> History:
     """Train `model` in place on `train` by `recipe` and return its history; the loop is that of notebook 05.
 
-    `train` takes a list of indices (see `in_batches`). Every `look_every` steps of an epoch, the first included, the
-    accuracy on `watch`, a name and a dataset, is measured, and `log` receives a line in the tutorial's format; None
-    never looks. `seed` fixes the order of the batches and the random changes, not the initial weights. The model is
-    trained on `device` (None: the best there is) and ends where it was, in evaluation mode. An interrupt ends the run
-    early and keeps model and history.
+    `train` takes a list of indices (see `in_batches`). Every `look_every` steps of an epoch, the first included (None:
+    never), the accuracy on `watch`, a name and a dataset, is measured, and `log` receives a line as the tutorial's.
+    `seed` fixes batches and random changes, not the initial weights. The model is trained on `device` (None: the best
+    there is) and ends where it was, in evaluation mode. An interrupt ends the run early and keeps model and history.
 
     With `resume`, each look writes a checkpoint to that file, and a run that finds one there goes on from it; where one
     can't be written, `history.unsaved` says why. Raises `TrainingDiverged` if the loss stops being a finite number,
