@@ -23,7 +23,7 @@ CHECKSUMS = {  # MD5 of the four archives as published, which torchvision knows 
 }
 
 VALIDATION_EVERY = 12  # 60,000 / 12 = 5,000 images
-SPLIT_SEED = 2017  # the tutorial's year; fixed, so that every learner validates on the same images
+SPLIT_SEED = 2017  # the year of the tutorial's code; fixed, so that every learner validates on the same images
 # Images. At 200 the memory of the CNN's activations, 10 MB a layer, was asked of the system anew for each chunk, which
 # took twice the time; and memory stays flat.
 EVALUATION_CHUNK = 100

@@ -58,6 +58,6 @@ def draw(outcomes: dict[str, str]) -> plt.Figure:
         axes.text(8.6, row, outcome, va="center")
     counts = {words: list(outcomes.values()).count(outcome) for outcome, words in PLURAL.items()}
     tally = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
-    axes.set(xlim=(0, 10.2), ylim=(len(outcomes) - 0.5, -0.5), title=f"Twelve claims of 2017, tested: {tally}")
+    axes.set(xlim=(0, 10.2), ylim=(len(outcomes) - 0.5, -0.5), title=f"A tutorial's twelve claims, tested: {tally}")
     axes.set_axis_off()
     return figure
