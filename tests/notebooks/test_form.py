@@ -183,8 +183,7 @@ def test_notebook_04_builds_the_packages_network():
     assert torch.equal(in_notebook(images), packaged(images))
 
 
-def test_notebook_05_trains_as_fit_does(capsys):
-    mnist = course_utils.load_mnist()
+def test_notebook_05_trains_as_fit_does(capsys, mnist):
     names = definitions_in("05_training", "training-loop")
     names["mnist"] = mnist
     # Five steps: Adam divides by the gradient's size, so that rounding (fit uses another memory format) soon grows.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import claims, evaluate, evidence, load_checkpoint, load_mnist, repository
+from course_utils import claims, evaluate, evidence, load_checkpoint, repository
 from course_utils.recipes import EXPERIMENTS as SHIPPED
 from experiments import choices
 from experiments.__main__ import EXPERIMENTS
@@ -83,13 +83,11 @@ def _assert_registered(name: str, claim: str, made: dict) -> None:
     assert _git("merge-base", made["code"], brought) == _git("rev-parse", made["code"])
 
 
-def test_the_stored_network_is_the_one_that_was_described():
+def test_the_stored_network_is_the_one_that_was_described(mnist):
     stored = evidence.load("modern_network")["results"]
     path = evidence.folder() / "modern_network.pt"
     # Another processor rounds otherwise: an answer or two may change.
-    assert evaluate(load_checkpoint(path), load_mnist().validation) == pytest.approx(
-        stored["validation_accuracy"], abs=0.001
-    )
+    assert evaluate(load_checkpoint(path), mnist.validation) == pytest.approx(stored["validation_accuracy"], abs=0.001)
 
 
 def test_quick_and_best_are_what_the_stored_choice_says():

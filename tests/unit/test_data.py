@@ -24,11 +24,6 @@ NOBODY = 65534  # a user who owns nothing
 
 
 @pytest.fixture(scope="module")
-def mnist():
-    return load_mnist()
-
-
-@pytest.fixture(scope="module")
 def no_network():
     def refuse(*_, **__):
         raise AssertionError("tried to reach the network")

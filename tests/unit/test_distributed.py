@@ -43,6 +43,7 @@ def both(tmp_path_factory) -> list[dict]:
     return results("trains", folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shared_fit.NETWORKS)
 def test_two_processes_train_as_one(both, name):
     """Same losses, weights and statistics in both processes, over two epochs whose batches don't all halve evenly."""
@@ -54,6 +55,7 @@ def test_two_processes_train_as_one(both, name):
         assert_close(its_state, state, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shared_fit.NORMS)
 def test_batch_norm_over_unequal_parts_is_that_of_the_whole(both, name):
     """Of 5 and 3 examples far from 0, where the squares of float32 have no digit left for a small variance.
@@ -74,6 +76,7 @@ def test_batch_norm_over_unequal_parts_is_that_of_the_whole(both, name):
             assert_close(value, expected, rtol=tolerance, atol=tolerance, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_an_error_that_concerns_all_reaches_all(both):
     """And one of the model stays what it is, and is not called a lost process."""
     kinds = {"wrong_model": "RuntimeError: a mistake", "first_diverges": ".*no number"}
@@ -95,6 +98,7 @@ def stopped(tmp_path_factory) -> dict[str, tuple[Path, subprocess.CompletedProce
     return {what: (folder / what, ended[what].result()) for what in ended}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["dies", "hangs"])
 def test_a_lost_process_ends_the_run(stopped, what):
     _, ended = stopped[what]
@@ -103,6 +107,7 @@ def test_a_lost_process_ends_the_run(stopped, what):
     assert "Step: 10 " in ended.stdout and "Step: 30 " not in ended.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_run_on_two_folders_goes_on_to_the_same_bits(both, stopped):
     """Process 1, on a machine of its own, has no checkpoint, but a file of that name: it takes process 0's state.
 
@@ -117,6 +122,7 @@ def test_a_killed_run_on_two_folders_goes_on_to_the_same_bits(both, stopped):
         assert process["damaged"].startswith("CheckpointError") and "machine0" in process["damaged"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not there")
 def test_a_killed_process_ends_the_command(tmp_path):
     """As a user starts it, and killed from outside."""
@@ -128,7 +134,7 @@ def test_a_killed_process_ends_the_command(tmp_path):
         assert agent.stdout.readline().startswith("Epoch: 0 |Step: 0 |")
         victim, survivor = _workers(agent.pid)
         os.kill(victim.pid, signal.SIGKILL)
-        _, said = agent.communicate()
+        _, said = agent.communicate(timeout=1800)  # only ends a hang
     assert agent.returncode not in (0, None)
     assert len(re.findall("^course_utils: error: .*--resume FILE", said, re.MULTILINE)) == 1, said
     assert not survivor.is_running()
@@ -141,6 +147,7 @@ def _workers(agent: int) -> list[psutil.Process]:
     return [found["1"], found["0"]]
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_all_processes(tmp_path):
     """Which a learner sends while a cell waits."""
     script, up = tmp_path / "sleeps.py", tmp_path / "up"
