@@ -13,7 +13,9 @@ CLAIM = "C11"
 SEEDS = list(range(1, 11))
 LOOK_EVERY = 100
 SETTINGS = {
-    "recipe": "original, on full_train",
+    "recipe": "original",
+    "model": "CNN",
+    "train_on": "full_train",
     "seeds": SEEDS,
     "look_every": LOOK_EVERY,
     "watched": "test images 0 to 1,999",

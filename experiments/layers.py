@@ -23,7 +23,9 @@ WIDTHS = (66, 132, 264)  # of the unmixed network: 28,852 parameters beside the 
 BLOCK = 4  # modules in a block
 ARMS = {"mixed": [0, 1, 2, 3], "mixed, untrained": [0, 1, 2, 3], "unmixed, as many parameters": [3]}  # depths probed
 SETTINGS = {
-    "recipe": "modern, on train",
+    "recipe": "modern",
+    "networks": list(ARMS),
+    "train_on": "train",
     "train_images": TRAIN_IMAGES,
     "seeds": SEEDS,
     "tuning_seed": TUNING_SEEDS[0],
