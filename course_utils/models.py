@@ -251,7 +251,7 @@ class SpectrogramCNN(nn.Module):
 
     def forward(self, waves: Tensor) -> Tensor:
         validate.waves(waves)
-        features = self.blocks(log_spectrogram(waves)).amax(dim=3)  # over time only: a pitch is not another pitch
+        features = self.blocks(log_spectrogram(waves)).amax(dim=3)  # over time: frequencies stay apart
         return self.out(features.flatten(start_dim=1))
 
 
