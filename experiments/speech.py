@@ -63,7 +63,8 @@ def shallow(train: Recordings, strength: float) -> Any:
 
 def run() -> dict[str, Any]:
     """For each arm and seed: accuracy in training, on the test voices, and on real recordings if there are any."""
-    digits, real, kept = load_spoken_digits(), real_recordings(), Kept("speech", SETTINGS)
+    digits, real = load_spoken_digits(), real_recordings()
+    kept = Kept("speech-people" if real else "speech", SETTINGS)
     tests = {"test_accuracy": digits.test} | ({"real_accuracy": real} if real else {})
 
     def accuracies(network: nn.Module, train: Dataset, losses: list[float]) -> dict[str, Any]:
