@@ -120,6 +120,7 @@ def test_every_exercise_is_stub_check_and_folded_solution(path):
         (call,) = re.findall(r"checks\.(\w+)\(", check.source)
         assert printed(check).strip() == "not tried yet", f"{path.name}: {check.source} on the untouched stub"
         assert "solution" in solution.metadata["tags"] and solution.metadata["jupyter"]["source_hidden"]
+        assert solution.source.startswith("# Solution: click the dots\n")  # a folded cell shows its first line
         assert f"checks.{call}(" in solution.source
         assert printed(solution).strip().endswith("correct")
 
