@@ -17,7 +17,8 @@ PYTHON ?= python3
 RUN    := .venv/bin/python -m
 # In a container one is often root, and JupyterLab refuses root unless told.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
-# Two tests at a time, a file of them always in one process: a notebook is one kernel. In the order of their names: long ones come early.
+# Two tests at a time, a file of them always in one process: a notebook is one kernel. The files in the order of their
+# names, in which those that take long don't come last.
 PYTEST := $(RUN) pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export TORCH
 # The course runs from .venv and is installed there, whatever else a user's settings name.

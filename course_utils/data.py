@@ -78,9 +78,9 @@ class ImageSet(Dataset):
         return len(self.labels)
 
     def __getitem__(self, index) -> tuple[Tensor, Tensor]:
+        if isinstance(index, list) and index and isinstance(index[0], Tensor):
+            index = torch.stack(index)  # torch takes a list of fewer than 32 tensors as an index for each axis
         if self._pixels.device.type != "cpu":
-            if isinstance(index, list):  # torch takes one of fewer than 32 tensors as an index for each axis
-                index = torch.as_tensor(index)
             return self._pixels[index] / 255, self.labels[index]
         # NumPy and not torch: torch would start its threads for each batch, which costs more than the batch itself,
         # and many times more on a machine that others use too.

@@ -224,8 +224,7 @@ def places(count: int) -> range:
     """Where this process's `count` images of a batch stand in the batch of all; alone, range(count)."""
     if processes() == 1:
         return range(count)
-    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
-    return range(rank(), int(_summed(torch.tensor(count, device=device))), processes())
+    return range(rank(), int(total(count)), processes())
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 SWITCH, FEW = "COURSE_STAND_IN", "COURSE_FEW_IMAGES"
 THERE = torch.device("mps", 0)
@@ -44,19 +44,6 @@ def environment(counter: Path, few: int | None = None) -> dict[str, str]:
     return {**os.environ, SWITCH: str(counter), "PYTHONPATH": os.pathsep.join(map(str, filter(None, folders))), **cut}
 
 
-class FirstOf(Sampler[list[int]]):
-    """The first `few` indices of each of `batches`."""
-
-    def __init__(self, batches: Sampler[list[int]], few: int):
-        self.batches, self.few = batches, few
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return (batch[: self.few] for batch in self.batches)
-
-
 def take_few_images() -> None:
     """From now on, `fit` and `evaluate` see as few images of each batch as the environment says, if it does."""
     if few := int(os.environ.get(FEW, 0)):
@@ -65,7 +52,7 @@ def take_few_images() -> None:
         def cut(whole: Callable[..., DataLoader]) -> Callable[..., DataLoader]:
             def in_few(*args: Any) -> DataLoader:
                 loader = whole(*args)
-                return DataLoader(loader.dataset, batch_size=None, sampler=FirstOf(loader.sampler, few))
+                return DataLoader(loader.dataset, batch_size=None, sampler=[batch[:few] for batch in loader.sampler])
 
             return in_few
 

@@ -14,8 +14,6 @@ from tests.accelerator.stand_in import environment
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 TRAINING = ("01", "02", "03", "05", "07")  # by `fit`, which takes an accelerator where there is one
-
-
 PROCESSES = "08_scaling_out"  # its own processes train on the processor, and it needs a kernel that it can wait in
 
 

@@ -56,11 +56,12 @@ def test_every_network_is_trained_there_and_comes_back(accelerator, network, inp
     model(inputs)
 
 
-def test_a_subset_by_a_tensor_of_indices_is_served_there():
+@pytest.mark.parametrize("device", ["cpu", "mps"])
+def test_a_subset_by_a_tensor_of_indices(device):
     """A Subset hands on a list of tensors, which torch would take for an index of each axis."""
-    there = Subset(ImageSet((255 * IMAGES[:, 0]).byte(), LABELS).to(torch.device("mps")), torch.tensor([3, 1, 2]))
-    images, labels = there[[0, 2]]
-    assert images.shape == (2, 1, 28, 28) and labels.tolist() == [3, 2]
+    images = ImageSet((255 * IMAGES[:, 0]).byte(), LABELS).to(torch.device(device))
+    chosen, labels = Subset(images, torch.tensor([3, 1, 2]))[[0, 2]]
+    assert chosen.shape == (2, 1, 28, 28) and labels.tolist() == [3, 2]
 
 
 @pytest.mark.parametrize("home", ["cpu", "mps"])
