@@ -54,12 +54,12 @@ def on_paper(grey: np.ndarray) -> Drawn:
 
 
 def _paper_by_median(grey: np.ndarray) -> np.ndarray:
-    """Brightness of the paper (H, W), by the median of a third of the picture: right for light ink and dark."""
+    """Brightness of the paper (H, W), by the median of a fifth of the side: right for light ink and for dark."""
     height, width = grey.shape
     factor = min(1.0, SMALL / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
-    median = ndimage.median_filter(small, size=max(3, max(size) // 2), mode="nearest")
+    median = ndimage.median_filter(small, size=max(3, max(size) // 5), mode="nearest")
     return np.asarray(Image.fromarray(median).resize((width, height), Image.Resampling.BILINEAR))
 
 

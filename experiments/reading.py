@@ -21,7 +21,7 @@ from course_utils.validate import IMAGE_SHAPE
 from experiments._pages import KINDS, Kind, MadePage, page
 
 WRONG = 0.001  # of the digits that are kept
-PAGES = 8  # of each kind
+PAGES = 5  # of each kind
 LINES, COLUMNS = 3, 4
 SETTINGS = {
     "checkpoint": photo.CHECKPOINT,
