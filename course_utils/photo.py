@@ -286,6 +286,8 @@ def _brightness(picture: Image.Image) -> np.ndarray:
     """Grey levels (H, W) of any mode of Pillow's, float32, black 0 and white 1; transparent pixels get paper."""
     if picture.mode.startswith("I") or picture.mode == "F":
         return _deep(np.asarray(picture, dtype=np.float32), picture.mode)
+    if picture.mode == "La":  # alpha multiplied in; Pillow turns it into LA alone
+        picture = picture.convert("LA")
     if picture.has_transparency_data:
         grey, opaque = (np.asarray(band, np.float32) / 255 for band in picture.convert("RGBA").convert("LA").split())
         return grey * opaque + _paper(grey, opaque) * (1 - opaque)
