@@ -113,7 +113,7 @@ def command() -> str:
 
 def lab_command(place: Path, *more: str) -> list[str]:
     """The command that opens JupyterLab on the copies, to be run in `lab_environment()`; `more` options for it."""
-    start = f"/lab/workspaces/course/tree/{START_PAGE}?reset"  # without the tabs and kernels of another day
+    start = f"/lab/workspaces/course/tree/{START_PAGE}"  # a workspace of its own, without the tabs of other work
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # as one often is in a container
     options = [f"--ServerApp.root_dir={place}", f"--LabApp.default_url={start}"]
     return [sys.executable, "-m", "jupyterlab", *as_root, *options, *more]

@@ -18,9 +18,8 @@ NAMES = ("00_start.ipynb", "01_first.ipynb", "02_second.ipynb")
 
 def write_original(checkout: Path, name: str, edition: str = "first") -> None:
     """A notebook of the course, run, with an exercise and with a link out of its folder."""
-    prose = (
-        f"# {name[:2]} · Title of {name[:2]}\n\n**Question.** Why?\n\n**Minutes.** 5\n\nSee [data](../data/README.md)."
-    )
+    title, source = f"{name[:2]} · Title of {name[:2]}", f"answer = ...  # {edition} edition"
+    prose = f"# {title}\n\n**Question.** Why?\n\n**Minutes.** 5\n\nSee [data](../data/README.md)."
     printed = nbformat.v4.new_output("stream", text="ran")
     cells = [
         nbformat.v4.new_markdown_cell(prose, id="opening"),
