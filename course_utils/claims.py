@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from scipy import stats
 
+from course_utils import records
+
 VERDICTS = ("holds", "holds partly", "fails")
 Runs = list[dict[str, Any]]
 
@@ -309,8 +311,9 @@ def rule_hash(claim: str, source: str | None = None) -> str:
 def verdict(claim: str, outcome: str, figures: str) -> None:
     """Print a verdict, for example `C11: holds`, and on the next line the figures that decided it.
 
-    `verdict("C11", *c11(results))` takes both from a rule. The README's ledger is made of these two lines. Raises
-    `ValueError` for a claim or an outcome that does not exist, and for figures that are not one line.
+    `verdict("C11", *c11(results))` takes both from a rule. The README's ledger is made of these two lines; a learner's
+    own ledger gets the verdict. Raises `ValueError` for a claim or an outcome that does not exist, and for figures that
+    are not one line.
     """
     if claim not in CLAIMS:
         raise ValueError(f"there is no claim {claim!r}; the claims are {', '.join(CLAIMS)}")
@@ -319,6 +322,7 @@ def verdict(claim: str, outcome: str, figures: str) -> None:
     if len(figures.splitlines()) != 1 or "|" in figures:
         raise ValueError(f"the figures stand in a table: one line without a vertical bar, got {figures!r}")
     print(f"{claim}: {outcome}\n{figures}")
+    records.keep("verdicts", claim, outcome)
 
 
 def empty_ledger() -> str:
