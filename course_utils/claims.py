@@ -30,11 +30,11 @@ class Claim(NamedTuple):
 
 
 CLAIMS = {
-    "C1": Claim("A CNN takes raw pixels: no hand-made features needed", "first paragraph", "01"),
+    "C1": Claim("A CNN takes raw pixels: no hand-made features needed", "first paragraph", "07"),
     "C2": Claim(
-        "Each layer extracts features; later layers combine basic ones into higher-order ones", "first paragraph", "06"
+        "Each layer extracts features; later layers combine basic ones into higher-order ones", "first paragraph", "07"
     ),
-    "C3": Claim("In theory, a CNN is invariant to scale, translation and rotation", "first paragraph", "06"),
+    "C3": Claim("In theory, a CNN is invariant to scale, translation and rotation", "first paragraph", "07"),
     "C4": Claim("Local connection cuts the number of parameters", "second paragraph", "02"),
     "C5": Claim("Weight sharing cuts it further, makes training easier and overfitting less", "second paragraph", "02"),
     "C6": Claim("Weight sharing gives tolerance to translation", "second paragraph", "02"),
@@ -45,7 +45,7 @@ CLAIMS = {
     ),
     "C10": Claim("padding = (kernel_size - 1) / 2 keeps the size", "comment beside conv1", "01"),
     "C11": Claim("One epoch of this CNN reaches 97.7 % on the test set", "last sentence, and the printed log", "05"),
-    "C12": Claim("CNNs serve audio and text too", "first paragraph", "07"),
+    "C12": Claim("CNNs serve audio and text too", "first paragraph", "08"),
 }
 
 

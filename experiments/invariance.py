@@ -1,4 +1,4 @@
-"""Notebook 06, C3: digits shifted, turned and shrunk by equal displacement at a digit's edge, and over a whole range.
+"""Notebook 07, C3: digits shifted, turned and shrunk by equal displacement at a digit's edge, and over a whole range.
 
 The same digits for all three, as many of each class, chosen so that no change up to 4 pixels takes ink away: each is
 shifted to the sides on which it has room, and scale means smaller, since a larger digit leaves the frame.

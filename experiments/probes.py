@@ -1,4 +1,4 @@
-"""Notebook 06, C2: linear probes on the pixels and on what each block makes of them, trained and untrained."""
+"""Notebook 07, C2: linear probes on the pixels and on what each block makes of them, trained and untrained."""
 
 import torch
 from torch import Tensor, nn

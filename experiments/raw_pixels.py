@@ -1,4 +1,4 @@
-"""Notebook 01, C1: raw pixels or hand-made filters, at three numbers of training images."""
+"""Notebook 07, C1: raw pixels or hand-made filters, at three numbers of training images."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Notebook 06, C3: accuracy on images moved, turned, scaled, noisy, blurred; networks trained with such or not."""
+"""Notebook 07, C3: accuracy on images moved, turned, scaled, noisy, blurred; networks trained with such or not."""
 
 from collections.abc import Callable
 from dataclasses import replace

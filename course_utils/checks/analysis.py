@@ -1,4 +1,4 @@
-"""Checks of notebook 06."""
+"""Checks of notebooks 06 and 07."""
 
 import math
 

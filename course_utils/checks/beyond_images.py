@@ -1,4 +1,4 @@
-"""Checks of notebook 07."""
+"""Checks of notebook 08."""
 
 import torch
 import torch.nn.functional as F

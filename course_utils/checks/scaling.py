@@ -1,4 +1,4 @@
-"""Checks of notebook 08."""
+"""Checks of notebook 10."""
 
 import torch
 from torch import Tensor
