@@ -252,10 +252,10 @@ def _lab(options: argparse.Namespace) -> int:
         print(line)
     print(f"Opening JupyterLab on your notebooks in {place} (stop it with Ctrl-C)", flush=True)
     command, environment = copies.lab_command(place, *options.options), copies.lab_environment()
-    if sys.platform != "win32":
-        os.execve(command[0], command, environment)  # in place of this process, which holds PyTorch's 300 MB
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is JupyterLab's, which asks
-    return subprocess.call(command, env=environment)
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is JupyterLab's, which asks
+        return subprocess.call(command, env=environment)
+    os.execve(command[0], command, environment)  # in place of this process, which holds PyTorch's 300 MB
 
 
 def _fresh(options: argparse.Namespace) -> int:

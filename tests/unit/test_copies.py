@@ -192,6 +192,30 @@ def test_answers_survive_git_and_make_clean(checkout, tmp_path):
     assert (place / NAMES[1]).read_bytes() == answered and shown(place) == [*NAMES, copies.START_PAGE]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there JupyterLab is a process beside this one")
+def test_lab_makes_the_copies_and_becomes_jupyterlab_there(checkout, monkeypatch, capsys):
+    class Replaced(Exception):
+        """This process, by another one."""
+
+    def execve(*given):
+        started.append(given)
+        raise Replaced
+
+    started = []
+    monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/theirs")
+    with pytest.raises(Replaced):
+        __main__.main(["lab", "--", "--no-browser"])
+    ((python, command, environment),) = started
+    place = checkout / copies.FOLDER
+    assert shown(place) == [*NAMES, copies.START_PAGE] and str(place) in capsys.readouterr().out
+    assert python == sys.executable and command[:3] == [python, "-m", "jupyterlab"] and command[-1] == "--no-browser"
+    assert f"--ServerApp.root_dir={place}" in command
+    assert (
+        environment["JUPYTER_CONFIG_PATH"] == f"{copies.SETTINGS}:/theirs"
+    )  # whose settings come first is tested below
+
+
 def test_the_courses_own_notebooks_are_copied_whole(monkeypatch):
     """All of them, no link out of the folder left, and every link to a notebook leads to one that is there."""
     made = copies.originals()
