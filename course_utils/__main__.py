@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from course_utils import copies, distributed
 from course_utils.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from course_utils.data import DataError, Mnist, load_mnist
+from course_utils.data import DataError, Splits, load_mnist
 from course_utils.distributed import ProcessCountError, ProcessesDiffer, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
@@ -190,7 +190,12 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _finish(
-    options: argparse.Namespace, experiment: Experiment, model: nn.Module, mnist: Mnist, history: History, machine: dict
+    options: argparse.Namespace,
+    experiment: Experiment,
+    model: nn.Module,
+    mnist: Splits,
+    history: History,
+    machine: dict,
 ) -> int:
     """Write what was asked for and report; the weights first, since the test takes a while and may be cut short."""
     outputs = options.outputs
@@ -270,7 +275,7 @@ ACCURACIES = {  # names in the JSON file, and what is printed
 }
 
 
-def _test_accuracy(model: nn.Module, mnist: Mnist) -> dict[str, float]:
+def _test_accuracy(model: nn.Module, mnist: Splits) -> dict[str, float]:
     sets = (mnist.test, mnist.test_first_2000)
     return {name: evaluate(model, images) for name, images in zip(ACCURACIES, sets, strict=True)}
 
