@@ -19,7 +19,12 @@ from tools.run_notebooks import normalised
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MARKDOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data" / "README.md"]
+MARKDOWN = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "data" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 IGNORED = "nbval-ignore-output"  # the tag
 SPEAKS = re.compile(r"print|display|plots\.show|checks\.\w+|claims\.verdict")
