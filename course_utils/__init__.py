@@ -10,7 +10,7 @@ how many to compute with.
 """
 
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
-from course_utils.data import in_batches, load_mnist
+from course_utils.data import in_batches, load_fashion_mnist, load_mnist
 from course_utils.models import CNN, ModernCNN, count_parameters
 from course_utils.recipes import MODERN, ORIGINAL
 from course_utils.training import evaluate, fit
@@ -25,6 +25,7 @@ __all__ = [
     "fit",
     "in_batches",
     "load_checkpoint",
+    "load_fashion_mnist",
     "load_mnist",
     "save_checkpoint",
 ]

@@ -6,7 +6,7 @@ from tqdm import tqdm
 
 from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, load_mnist
 from course_utils.analysis import layer_inputs, probe
-from course_utils.data import ImageSet, Mnist
+from course_utils.data import ImageSet, Splits
 from course_utils.recipes import Experiment
 from experiments._common import run_once, tune
 
@@ -47,14 +47,14 @@ SETTINGS = {
 }
 
 
-def network_of(name: str, trained: bool, seed: int, mnist: Mnist) -> nn.Module:
+def network_of(name: str, trained: bool, seed: int, mnist: Splits) -> nn.Module:
     if trained:
         return run_once(NETWORKS[name], mnist, seed)[0]
     torch.manual_seed(seed)
     return NETWORKS[name].model()
 
 
-def depths(network: nn.Module, seed: int, mnist: Mnist, seen: ImageSet) -> list[tuple[Tensor, Tensor, Tensor]]:
+def depths(network: nn.Module, seed: int, mnist: Splits, seen: ImageSet) -> list[tuple[Tensor, Tensor, Tensor]]:
     """For each depth, 0 being the pixels: features to train a probe on, their labels, and the features of `seen`."""
     drawn = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(seed))[:IMAGES]
     images, labels = mnist.train[drawn]
@@ -62,7 +62,7 @@ def depths(network: nn.Module, seed: int, mnist: Mnist, seen: ImageSet) -> list[
     return [(ours, labels, theirs) for ours, theirs in pairs]
 
 
-def chosen_strengths(network: nn.Module, mnist: Mnist) -> list[float]:
+def chosen_strengths(network: nn.Module, mnist: Splits) -> list[float]:
     """For each depth, the strength whose probe is best on the validation images."""
     return [
         tune(

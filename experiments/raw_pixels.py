@@ -9,7 +9,7 @@ from torch.utils.data import Subset
 from tqdm import tqdm
 
 from course_utils import CNN, count_parameters, evaluate, load_mnist
-from course_utils.data import Mnist
+from course_utils.data import Splits
 from course_utils.filters import linear_on_hand_made_features, linear_on_pixels
 from course_utils.recipes import Recipe, settings_of
 from experiments._common import trained, tune
@@ -60,7 +60,7 @@ def run() -> dict[str, list[dict]]:
     return {"choices": choices, "tests": tests}
 
 
-def choose(kind: str, mnist: Mnist, images: int, epochs: int) -> dict:
+def choose(kind: str, mnist: Splits, images: int, epochs: int) -> dict:
     """The variant of this kind and the learning rate with the best validation accuracy."""
     candidates = [(variant, rate) for variant in KINDS[kind] for rate in SETTINGS["learning_rates"]]
     (variant, rate), scores = tune(
@@ -79,7 +79,7 @@ def choose(kind: str, mnist: Mnist, images: int, epochs: int) -> dict:
 
 
 def train(
-    make_model: Callable[[], nn.Module], mnist: Mnist, images: int, epochs: int, seed: int, learning_rate: float
+    make_model: Callable[[], nn.Module], mnist: Splits, images: int, epochs: int, seed: int, learning_rate: float
 ) -> nn.Module:
     """A model trained on images of `mnist.train` drawn by `seed`, which also fixes weights and batches."""
     drawn = torch.randperm(len(mnist.train), generator=torch.Generator().manual_seed(seed))[:images]

@@ -3,11 +3,11 @@
 import torch
 
 from course_utils.checks.core import Hint, call, close, exercise, expect_number, expect_tensor, unlike
-from course_utils.data import Mnist
+from course_utils.data import Splits
 
 
 @exercise
-def sevens(answer: int, mnist: Mnist) -> None:
+def sevens(answer: int, mnist: Splits) -> None:
     """How many of the 60,000 training images show a 7."""
     found = expect_number(answer, "the count")
     hints = {

@@ -10,7 +10,7 @@ from torch.utils.data import Subset, TensorDataset
 
 from course_utils import __main__, evidence, filters, models
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
-from course_utils.data import ImageSet, Mnist
+from course_utils.data import ImageSet, Splits
 from course_utils.models import CNN, ModernCNN, device_of
 from course_utils.recipes import MODERN, ORIGINAL, replace
 from course_utils.training import TrainingDiverged, evaluate, fit
@@ -119,8 +119,8 @@ def test_a_run_begun_there_goes_on_here(tmp_path):
 @pytest.mark.parametrize("device", [["--device", "mps"], []], ids=["named", "chosen"])
 def test_command_line(accelerator, tmp_path, monkeypatch, capsys, device):
     few = ImageSet((IMAGES[:, 0] * 255).byte(), LABELS)
-    monkeypatch.setattr(__main__, "load_mnist", lambda root: Mnist(few, few, few, ImageSet(few._pixels[:, 0], LABELS)))
-    monkeypatch.setattr(Mnist, "test_first_2000", few)
+    monkeypatch.setattr(__main__, "load_mnist", lambda root: Splits(few, few, few, ImageSet(few._pixels[:, 0], LABELS)))
+    monkeypatch.setattr(Splits, "test_first_2000", few)
     out, weights = tmp_path / "out.json", tmp_path / "cnn.pt"
     train = ["train", "--recipe", "modern", *device, "--json", str(out), "--save", str(weights)]
     assert __main__.main(train) == 0 and accelerator.steps == 1

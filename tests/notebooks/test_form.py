@@ -85,6 +85,12 @@ def test_an_interactive_part_is_stored_as_its_sentence_only():
     assert stored.data == {"text/plain": "[A part. Run this cell.]"}
 
 
+def test_a_collapsed_heading_is_stored_collapsed():
+    metadata = {"jp-MarkdownHeadingCollapsed": True, "editable": True}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## Deeper", metadata=metadata)])
+    assert normalised(notebook).cells[0].metadata == {"jp-MarkdownHeadingCollapsed": True}
+
+
 @every_notebook
 def test_opens_and_closes_as_the_syllabus_says(path):
     notebook = read(path)
