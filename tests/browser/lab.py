@@ -199,9 +199,10 @@ class Cell:
     tags: list[str]
 
     def text(self) -> str:
-        """What it printed, its errors included."""
+        """What it printed or displayed, as text, its errors included."""
         return "".join(
-            "".join(output.get("text", output.get("traceback", ""))) + output.get("evalue", "")
+            "".join(output.get("text", output.get("traceback", output.get("data", {}).get("text/plain", ""))))
+            + output.get("evalue", "")
             for output in self.outputs
         )
 
@@ -324,7 +325,7 @@ class Lab:
 
     def close(self, path: str) -> None:
         """Close a notebook's tab and wait until no kernel is left of it: with PyTorch it has 1 GB."""
-        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=path)
+        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=path.rpartition("/")[2])
         tab.locator(".lm-TabBar-tabCloseIcon").click()
         self.wait_for(HAS_NO_KERNEL, path)
 

@@ -201,7 +201,8 @@ def test_where_nothing_can_be_written_one_line_says_so_and_the_kernel_remembers(
         ledger.compare("it", 6)
     trouble, *rest = capsys.readouterr().out.splitlines()
     assert "Read-only file system" in trouble
-    assert rest == ["Your guess: 5.", "correct", "You guessed 5, measured: 6."]
+    guessed, solved, compared = rest
+    assert (guessed, compared) == ("Your guess: 5.", "You guessed 5, measured: 6.") and solved.endswith("correct")
     ledger.compare("it", 7)  # as soon as it can be written
     assert "larger_of_two" in (copies / records.NAME).read_text()
 
