@@ -157,7 +157,8 @@ BROKEN = """async () => {
                     "[data-mime-type='application/vnd.jupyter.stderr']", ".jp-mod-error", "mjx-merror"].join();
     const words = /Error displaying widget|Loading widget/;
     for (const [index, {node, model}] of content.widgets.entries()) {
-        const parts = model.outputs?.length ?? 0;
+        const folded = model.getMetadata('jupyter')?.outputs_hidden;
+        const parts = folded ? 0 : model.outputs?.length ?? 0;
         const say = what => found.push(`cell ${index}: ${what}`);
         const there = () => node.isConnected && node.querySelectorAll('.jp-OutputArea-output').length >= parts;
         await content.scrollToItem(index);
@@ -199,9 +200,10 @@ class Cell:
     tags: list[str]
 
     def text(self) -> str:
-        """What it printed, its errors included."""
+        """What it printed or displayed, as text, its errors included."""
         return "".join(
-            "".join(output.get("text", output.get("traceback", ""))) + output.get("evalue", "")
+            "".join(output.get("text", output.get("traceback", output.get("data", {}).get("text/plain", ""))))
+            + output.get("evalue", "")
             for output in self.outputs
         )
 
@@ -324,7 +326,7 @@ class Lab:
 
     def close(self, path: str) -> None:
         """Close a notebook's tab and wait until no kernel is left of it: with PyTorch it has 1 GB."""
-        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=path)
+        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=path.rpartition("/")[2])
         tab.locator(".lm-TabBar-tabCloseIcon").click()
         self.wait_for(HAS_NO_KERNEL, path)
 
