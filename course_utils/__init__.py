@@ -4,9 +4,9 @@ data: MNIST, its splits and batches · models: the CNN and what it is compared w
 fit, evaluate · checkpoints: networks and runs on disk · distributed: one run in several processes · analysis:
 calibration, abstaining, out-of-distribution images, probes, patches, FGSM · perturb: images shifted, turned, bent ·
 validate: guards · sound: spoken digits · text: words of twelve languages · widgets: interactive parts · plots: figures
-· checks: exercise checks · claims: verdicts on the tutorial's claims · ledger: the learner's own · records: what is
-kept of it · evidence: stored results of long experiments · files, outputs, streams: what a command writes · threads:
-how many to compute with.
+· checks: exercise checks · claims: verdicts on the tutorial's claims · copies: the notebooks that a learner works in ·
+ledger: the learner's own · records: what is kept of it · evidence: stored results of long experiments · files, outputs,
+streams: what a command writes · threads: how many to compute with.
 """
 
 from course_utils.checkpoints import load_checkpoint, save_checkpoint

@@ -157,7 +157,8 @@ BROKEN = """async () => {
                     "[data-mime-type='application/vnd.jupyter.stderr']", ".jp-mod-error", "mjx-merror"].join();
     const words = /Error displaying widget|Loading widget/;
     for (const [index, {node, model}] of content.widgets.entries()) {
-        const parts = model.outputs?.length ?? 0;
+        const folded = model.getMetadata('jupyter')?.outputs_hidden;
+        const parts = folded ? 0 : model.outputs?.length ?? 0;
         const say = what => found.push(`cell ${index}: ${what}`);
         const there = () => node.isConnected && node.querySelectorAll('.jp-OutputArea-output').length >= parts;
         await content.scrollToItem(index);
