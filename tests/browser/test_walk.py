@@ -85,7 +85,7 @@ def solve(lab, stub: int) -> None:
     lab.write(stub, answer(lab.cells()[stub + 2].source))
     lab.run(stub)
     check = lab.run(stub + 1)
-    assert check.text().split()[-1:] == ["correct"]
+    assert check.text().split()[-1] in ("correct", "noted")  # noted: there is no right answer
     kept = json.loads((lab.server.root / records.NAME).read_bytes())["solved"]
     number, name = lab.path()[:2], re.search(r"checks\.(\w+)", check.source)[1]
     assert f"{number} {name}" in kept
