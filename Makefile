@@ -1,4 +1,4 @@
-# make lab        set up, then open JupyterLab on the first notebook
+# make lab        set up, then open JupyterLab on your own copies of the notebooks, in my_notebooks/
 # make check      a minute: style, types, unit tests, the form of the notebooks
 # make test       everything: that, all notebooks, and the course in a browser
 # make notebooks  run all notebooks in fresh kernels and write them back normalised, and the README's blocks after them
@@ -15,8 +15,6 @@
 PYTHON ?= python3
 # By this path and as modules: it works from any folder, with spaces in its name too, and after the folder has moved.
 RUN    := .venv/bin/python -m
-# In a container one is often root, and JupyterLab refuses root unless told.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # Two tests at a time, a file of them always in one process: a notebook is one kernel. The files in the order of their
 # names, in which those that take long don't come last.
 PYTEST := $(RUN) pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
@@ -29,8 +27,7 @@ export PIP_USER := 0
 .DELETE_ON_ERROR:
 
 lab: for-learners
-	@echo "Opening JupyterLab on notebooks/00_start_here.ipynb (stop it with Ctrl-C)"
-	$(RUN) jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+	@$(RUN) course_utils lab
 
 check: for-tests
 	$(PYTEST) -m "not slow and not browser and not network" tests

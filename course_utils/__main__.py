@@ -1,8 +1,10 @@
-"""Command line: python -m course_utils train | evaluate | read."""
+"""Command line: python -m course_utils train | evaluate | read | lab | copies | fresh."""
 
 import argparse
 import json
 import os
+import signal
+import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,9 +13,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import distributed, evidence, photo
+from course_utils import copies, distributed, evidence, photo
 from course_utils.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from course_utils.data import DataError, Mnist, load_mnist
+from course_utils.data import DataError, Splits, load_mnist
 from course_utils.distributed import ProcessCountError, ProcessesDiffer, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
@@ -23,7 +25,7 @@ from course_utils.recipes import EXPERIMENTS, Experiment
 from course_utils.streams import unfailing_output
 from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit
 
-BAD_INPUT = (BadOutput, BadPhoto, DataError, CheckpointError, ProcessCountError, ProcessesDiffer)
+BAD_INPUT = (BadOutput, BadPhoto, DataError, CheckpointError, ProcessCountError, ProcessesDiffer, copies.CopiesError)
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
 
 
@@ -76,7 +78,8 @@ def _reason(error: OSError) -> str:
 
 def _parser() -> OneLineParser:
     parser = OneLineParser(
-        prog="python -m course_utils", description="Train and evaluate the course's networks, and read with them."
+        prog="python -m course_utils",
+        description="Open the notebooks; train and evaluate the course's networks; read handwriting with them.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -118,6 +121,26 @@ def _parser() -> OneLineParser:
     read.add_argument("--checkpoint", metavar="FILE", help="a file that `train --save` wrote (default: the stored one)")
     read.add_argument("--device", type=_device, help="cpu, cuda or mps (default: the best there is)")
     read.set_defaults(command=_read)
+
+    lab = commands.add_parser(
+        "lab",
+        help="open JupyterLab on your own copies of the notebooks",
+        description="Open JupyterLab on your own copies of the notebooks, which the first call makes.",
+        epilog="What follows -- goes to JupyterLab: python -m course_utils lab -- --no-browser",
+    )
+    lab.add_argument("options", nargs="*", metavar="-- OPTIONS", help="for JupyterLab")
+    lab.set_defaults(command=_lab)
+
+    copy = commands.add_parser("copies", help="make your copies of the notebooks, and print where they are")
+    copy.set_defaults(command=_copies)
+
+    fresh = commands.add_parser(
+        "fresh",
+        help="give notebooks back as they were; your versions stay beside them",
+        description="Give notebooks back as they were. Your versions stay beside them, with the date in their names.",
+    )
+    fresh.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", help="its number, or its name")
+    fresh.set_defaults(command=_fresh)
     return parser
 
 
@@ -181,7 +204,12 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _finish(
-    options: argparse.Namespace, experiment: Experiment, model: nn.Module, mnist: Mnist, history: History, machine: dict
+    options: argparse.Namespace,
+    experiment: Experiment,
+    model: nn.Module,
+    mnist: Splits,
+    history: History,
+    machine: dict,
 ) -> int:
     """Write what was asked for and report; the weights first, since the test takes a while and may be cut short."""
     outputs = options.outputs
@@ -268,13 +296,39 @@ def _outputs_of_reading(options: argparse.Namespace) -> Outputs:
     return Outputs({"--json": options.json})
 
 
+def _copies(options: argparse.Namespace) -> int:
+    place = copies.folder()
+    for line in copies.update(place):
+        print(line, file=sys.stderr)
+    print(place)
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    place = copies.folder()
+    for line in copies.update(place):
+        print(line)
+    print(f"Opening JupyterLab on your notebooks in {place} (stop it with Ctrl-C)", flush=True)
+    command, environment = copies.lab_command(place, *options.options), copies.lab_environment()
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is JupyterLab's, which asks
+        return subprocess.call(command, env=environment)
+    os.execve(command[0], command, environment)  # in place of this process, which holds PyTorch's 300 MB
+
+
+def _fresh(options: argparse.Namespace) -> int:
+    for which in options.notebooks:
+        print(copies.give_back(which))
+    return 0
+
+
 ACCURACIES = {  # names in the JSON file, and what is printed
     "test_accuracy": "Accuracy on all 10,000 test images",
     "test_accuracy_first_2000": "Accuracy on the first 2,000 of them",
 }
 
 
-def _test_accuracy(model: nn.Module, mnist: Mnist) -> dict[str, float]:
+def _test_accuracy(model: nn.Module, mnist: Splits) -> dict[str, float]:
     sets = (mnist.test, mnist.test_first_2000)
     return {name: evaluate(model, images) for name, images in zip(ACCURACIES, sets, strict=True)}
 

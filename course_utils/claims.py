@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from scipy import stats
 
+from course_utils import records
+
 VERDICTS = ("holds", "holds partly", "fails")
 Runs = list[dict[str, Any]]
 
@@ -28,14 +30,14 @@ class Claim(NamedTuple):
 
 
 CLAIMS = {
-    "C1": Claim("A CNN takes raw pixels: no hand-made features needed", "first paragraph", "01"),
+    "C1": Claim("A CNN takes raw pixels: no hand-made features needed", "first paragraph", "07"),
     "C2": Claim(
-        "Each layer extracts features; later layers combine basic ones into higher-order ones", "first paragraph", "06"
+        "Each layer extracts features; later layers combine basic ones into higher-order ones", "first paragraph", "07"
     ),
-    "C3": Claim("In theory, a CNN is invariant to scale, translation and rotation", "first paragraph", "06"),
+    "C3": Claim("In theory, a CNN is invariant to scale, translation and rotation", "first paragraph", "07"),
     "C4": Claim("Local connection cuts the number of parameters", "second paragraph", "02"),
     "C5": Claim("Weight sharing cuts it further, makes training easier and overfitting less", "second paragraph", "02"),
-    "C6": Claim("Weight sharing gives tolerance to translation", "second paragraph", "02"),
+    "C6": Claim("Weight sharing gives tolerance to translation", "second paragraph", "03"),
     "C7": Claim("Pooling cuts the outputs, and so the parameters that follow", "second paragraph", "03"),
     "C8": Claim("Pooling gives tolerance to slight deformation and so generalises better", "second paragraph", "03"),
     "C9": Claim(
@@ -43,7 +45,7 @@ CLAIMS = {
     ),
     "C10": Claim("padding = (kernel_size - 1) / 2 keeps the size", "comment beside conv1", "01"),
     "C11": Claim("One epoch of this CNN reaches 97.7 % on the test set", "last sentence, and the printed log", "05"),
-    "C12": Claim("CNNs serve audio and text too", "first paragraph", "07"),
+    "C12": Claim("CNNs serve audio and text too", "first paragraph", "08"),
 }
 
 
@@ -309,8 +311,9 @@ def rule_hash(claim: str, source: str | None = None) -> str:
 def verdict(claim: str, outcome: str, figures: str) -> None:
     """Print a verdict, for example `C11: holds`, and on the next line the figures that decided it.
 
-    `verdict("C11", *c11(results))` takes both from a rule. The README's ledger is made of these two lines. Raises
-    `ValueError` for a claim or an outcome that does not exist, and for figures that are not one line.
+    `verdict("C11", *c11(results))` takes both from a rule. The README's ledger is made of these two lines; a learner's
+    own ledger gets the verdict. Raises `ValueError` for a claim or an outcome that does not exist, and for figures that
+    are not one line.
     """
     if claim not in CLAIMS:
         raise ValueError(f"there is no claim {claim!r}; the claims are {', '.join(CLAIMS)}")
@@ -319,6 +322,7 @@ def verdict(claim: str, outcome: str, figures: str) -> None:
     if len(figures.splitlines()) != 1 or "|" in figures:
         raise ValueError(f"the figures stand in a table: one line without a vertical bar, got {figures!r}")
     print(f"{claim}: {outcome}\n{figures}")
+    records.keep("verdicts", claim, outcome)
 
 
 def empty_ledger() -> str:

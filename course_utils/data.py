@@ -1,4 +1,4 @@
-"""MNIST on board: verified, split, and served in whole batches."""
+"""MNIST and Fashion-MNIST on board: verified, split, and served in whole batches."""
 
 import gzip
 import hashlib
@@ -14,13 +14,25 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 
 from course_utils import repository
 
-RAW = Path("MNIST", "raw")  # where torchvision looks below a root
-CHECKSUMS = {  # MD5 of the four archives as published, which torchvision knows too
-    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+# MD5 of the archives as published, which torchvision knows too, by the folder where it looks for them below a root.
+CHECKSUMS = {
+    "MNIST": {
+        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+    },
+    "FashionMNIST": {
+        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    },
 }
+CLOTHES = (  # the names of Fashion-MNIST's ten classes, by label
+    *("T-shirt", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+)
 
 VALIDATION_EVERY = 12  # 60,000 / 12 = 5,000 images
 SPLIT_SEED = 2017  # the year of the tutorial's code; fixed, so that every learner validates on the same images
@@ -97,7 +109,7 @@ class ImageSet(Dataset):
 
 
 @dataclass(frozen=True)
-class Mnist:
+class Splits:
     """The splits: 55,000 `train`, 5,000 `validation`, 10,000 `test`, and the 60,000 `full_train` of the original."""
 
     train: ImageSet
@@ -111,16 +123,28 @@ class Mnist:
         return Subset(self.test, range(2000))
 
 
-def load_mnist(root: str | os.PathLike | None = None) -> Mnist:
+def load_mnist(root: str | os.PathLike | None = None) -> Splits:
     """Load MNIST from the archives in `root`/MNIST/raw (the repository's data folder if `root` is None).
 
     They are read as they are: nothing is unpacked beside them, written or downloaded. Raises `DataError` for a file
     that is missing, altered or can't be read.
     """
-    raw = (data_root() if root is None else Path(root)) / RAW
+    return _load("MNIST", root)
+
+
+def load_fashion_mnist(root: str | os.PathLike | None = None) -> Splits:
+    """Load Fashion-MNIST, ten kinds of clothes (`CLOTHES`), from `root`/FashionMNIST/raw, as `load_mnist` does MNIST.
+
+    H. Xiao, K. Rasul, R. Vollgraf, *Fashion-MNIST*, 2017, arXiv:1708.07747.
+    """
+    return _load("FashionMNIST", root)
+
+
+def _load(name: str, root: str | os.PathLike | None) -> Splits:
+    raw = (data_root() if root is None else Path(root)) / name / "raw"
     pixels, labels = _idx(raw / "train-images-idx3-ubyte.gz"), _idx(raw / "train-labels-idx1-ubyte.gz").long()
     validation_index, train_index = _stratified_split(labels)
-    return Mnist(
+    return Splits(
         train=ImageSet(pixels[train_index], labels[train_index]),
         validation=ImageSet(pixels[validation_index], labels[validation_index]),
         test=ImageSet(_idx(raw / "t10k-images-idx3-ubyte.gz"), _idx(raw / "t10k-labels-idx1-ubyte.gz").long()),
@@ -138,12 +162,12 @@ def _idx(archive: Path) -> Tensor:
 
 
 def _verified(archive: Path) -> bytes:
-    """The bytes of one of MNIST's archives, if they are the published ones."""
-    packed = read_shipped(archive)
-    found, expected = hashlib.md5(packed, usedforsecurity=False).hexdigest(), CHECKSUMS[archive.name]
+    """The bytes of one of a data set's archives, if they are the published ones."""
+    name, packed = archive.parents[1].name, read_shipped(archive)
+    found, expected = hashlib.md5(packed, usedforsecurity=False).hexdigest(), CHECKSUMS[name][archive.name]
     if found != expected:
         raise DataError(
-            f"{archive} is damaged: it is not the file that MNIST's authors published.\n"
+            f"{archive} is damaged: it is not the file that {name}'s authors published.\n"
             f"  md5 found:    {found} ({len(packed):,} bytes)\n"
             f"  md5 expected: {expected}\n{restored_by_git(archive)}"
         )

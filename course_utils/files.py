@@ -1,5 +1,6 @@
 """Writing files so that a reader finds the whole of one or none of it, whatever happens meanwhile."""
 
+import datetime
 import errno
 import glob
 import os
@@ -47,6 +48,20 @@ def check_writable(path: str | os.PathLike) -> None:
     with _new_part(path) as file:
         pass
     os.unlink(file.name)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file, so that its name and the time stand in the new one, and return that: `02_2026-11-28_22-31-07.txt`.
+
+    Raises `OSError` where it can't be renamed.
+    """
+    now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    aside, count = path.with_stem(f"{path.stem}_{now}"), 1
+    while aside.exists():
+        count += 1
+        aside = path.with_stem(f"{path.stem}_{now}_{count}")
+    path.rename(aside)
+    return aside
 
 
 def _new_part(path: Path) -> BinaryIO:

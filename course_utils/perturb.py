@@ -168,6 +168,24 @@ def noise(images: Tensor, std: float, seed: int = 1) -> Tensor:
     return (images + std * added).clamp(0, 1)
 
 
+def erase(images: Tensor, share: float, seed: int = 1) -> Tensor:
+    """Make each block of 2 by 2 pixels of (N, C, H, W) black with the chance `share`: gaps, as of a pen that skips.
+
+    `share` is from 0 to 1. At an odd border the last blocks are cut.
+    """
+    height, width = validate.images(images).shape[-2:]
+    share = validate.number("share", share, at_least=0, at_most=1)
+    generator = torch.Generator().manual_seed(seed)
+    blocks = torch.rand(len(images), 1, (height + 1) // 2, (width + 1) // 2, generator=generator) >= share
+    pixels = blocks.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    return images * pixels[..., :height, :width].to(images)
+
+
+def thicken(images: Tensor) -> Tensor:
+    """Draw (N, C, H, W) with a thicker pen: each pixel becomes the brightest of the 3 by 3 around it."""
+    return F.max_pool2d(validate.images(images), kernel_size=3, stride=1, padding=1)
+
+
 def blur(images: Tensor, sigma: float) -> Tensor:
     """Blur images (N, C, H, W) with a Gaussian whose standard deviation is `sigma` pixels.
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from course_utils import validate
-from course_utils.data import Mnist
+from course_utils.data import Splits
 from course_utils.models import CNN, DeepCNN, ModernCNN
 
 SCHEDULES = ("constant", "one-cycle")
@@ -75,7 +75,7 @@ def settings_of(recipe: Recipe, *, tuned: tuple[str, ...] = ()) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained by a recipe: the network, the split of `Mnist` it learns, what is watched, and how often.
+    """What is trained by a recipe: the network, the split of `Splits` it learns, what is watched, and how often.
 
     `look_every` counts steps; None never looks. A look changes no weight, but it takes time.
     """
@@ -86,11 +86,11 @@ class Experiment:
     watch: str | None = None
     look_every: int | None = None
 
-    def train_set(self, mnist: Mnist) -> Dataset:
+    def train_set(self, mnist: Splits) -> Dataset:
         """The images to train on."""
         return getattr(mnist, self.train_on)
 
-    def watched(self, mnist: Mnist) -> tuple[str, Dataset] | None:
+    def watched(self, mnist: Splits) -> tuple[str, Dataset] | None:
         """The `watch` of `fit`. The tutorial calls its part of the test images "test" in its log."""
         return (self.watch.removesuffix("_first_2000"), getattr(mnist, self.watch)) if self.watch else None
 

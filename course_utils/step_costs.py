@@ -1,6 +1,6 @@
 """What a step of training costs one process and two: to compute a gradient, and to share it.
 
-Notebook 08 measures it live and experiments/two_processes.py stores it. torchrun starts it as
+Notebook 10 measures it live and experiments/two_processes.py stores it. torchrun starts it as
 `-m course_utils.step_costs RESULT.pt PART...`
 """
 

@@ -2,7 +2,8 @@
 
 Each NAME.py here holds one experiment: `SETTINGS`, all that decides its result, and `run()`, which returns what goes
 into results/NAME.json beside them; `THREADS` where it needs more than one. A test fails when the SETTINGS in code and
-file differ. What a result needs is found out before the work: a commit that made it, and a place to write it to.
+file differ. Those that judge a claim on a second data set too are named after it there: sharing-fashion. What a result
+needs is found out before the work: a commit that made it, and a place to write it to.
 """
 
 import importlib
@@ -14,8 +15,12 @@ from pathlib import Path
 from course_utils import claims, evidence, threads
 from course_utils.files import check_writable
 from course_utils.streams import unfailing_output
+from experiments._claims import TRAVELLING, settings_of
 
-EXPERIMENTS = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+SECOND = "fashion"  # the data set that TRAVELLING experiments run on besides MNIST, as NAME-fashion
+EXPERIMENTS = sorted(
+    [path.stem for path in Path(__file__).parent.glob("[!_]*.py")] + [f"{name}-{SECOND}" for name in TRAVELLING]
+)
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes
 
 
@@ -50,15 +55,16 @@ def _run_all(names: list[str], code: str) -> int:
 
 def _run(name: str, code: str) -> bool:
     """Run one and store it; where that fails, print what was computed. Was it stored?"""
-    experiment = importlib.import_module(f"experiments.{name}")
+    stem, _, data = name.partition("-")
+    experiment = importlib.import_module(f"experiments.{stem}")
     print(f"{name}: {experiment.__doc__.splitlines()[0]}", flush=True)
     threads.choose(getattr(experiment, "THREADS", 1))
     rule = claims.rule_hash(experiment.CLAIM) if hasattr(experiment, "CLAIM") else None
     start = time.perf_counter()
-    results = experiment.run()
+    results = experiment.run(data) if data else experiment.run()
     seconds = time.perf_counter() - start
     try:
-        evidence.store(name, experiment.SETTINGS, results, seconds, code, rule)
+        evidence.store(name, settings_of(experiment, data or "mnist"), results, seconds, code, rule)
     except OSError as error:
         print(json.dumps(results))
         print(f"{name}: not stored ({error}); the results are printed above", file=sys.stderr)

@@ -12,19 +12,45 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.data import Dataset, Subset
 from tqdm import tqdm
 
-from course_utils import evaluate, evidence, fit, load_mnist
-from course_utils.data import ImageSet
+from course_utils import evaluate, evidence, fit, load_fashion_mnist, load_mnist
+from course_utils.data import ImageSet, Splits
 from course_utils.perturb import shift
 from course_utils.recipes import Recipe
 
-DATA: dict[str, Callable[[], Any]] = {"mnist": load_mnist}
+DATA: dict[str, Callable[[], Splits]] = {"mnist": load_mnist, "fashion": load_fashion_mnist}
 SEEDS = [1, 2, 3, 4, 5]
 TUNING_SEEDS = [101]
 FIRST_RATES = [3e-3, 1e-2, 3e-2]  # where the search for a learning rate begins
+TRAVELLING = ["features", "layers", "invariance", "sharing", "translation", "deformation"]  # run on each data set
 PROTOCOL = {"seeds": SEEDS, "tuning_seeds": TUNING_SEEDS, "first_rates": FIRST_RATES}  # part of all settings
+
+
+def settings_of(experiment: Any, data: str) -> dict[str, Any]:
+    """All that decides the result of an experiment on a data set: its SETTINGS, and what is ADAPTED elsewhere."""
+    if data == "mnist":
+        return experiment.SETTINGS
+    return {**experiment.SETTINGS, "data": data, **getattr(experiment, "ADAPTED", {})}
+
+
+def with_room(data: str) -> Splits:
+    """A data set whose pictures can move by 4 pixels and be turned without losing anything.
+
+    MNIST is so as published: its digits fill 20 by 20 pixels. Clothes fill all 28, so they are shrunk to 20 by 20.
+    """
+    splits = DATA[data]()
+    if data == "mnist":
+        return splits
+    return Splits(*map(_framed, (splits.train, splits.validation, splits.test, splits.full_train)))
+
+
+def _framed(images: ImageSet) -> ImageSet:
+    """Pictures shrunk to 20 by 20 pixels, with 4 black ones on each side."""
+    small = [F.interpolate(chunk, 20, mode="bilinear", antialias=True) for chunk in images.images.split(1000)]
+    return ImageSet(F.pad(torch.cat(small), [4] * 4)[:, 0].mul(255).round().byte(), images.labels)
 
 
 class Arm(NamedTuple):

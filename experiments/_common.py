@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import Dataset, Subset
 
 from course_utils import ORIGINAL, evaluate, fit
-from course_utils.data import Mnist
+from course_utils.data import Splits
 from course_utils.recipes import Experiment, Recipe, settings_of
 from course_utils.training import History
 
@@ -25,7 +25,7 @@ def trained(
     return network, fit(network, train, recipe, seed=seed, **options)
 
 
-def run_once(experiment: Experiment, mnist: Mnist, seed: int, **options) -> tuple[nn.Module, History]:
+def run_once(experiment: Experiment, mnist: Splits, seed: int, **options) -> tuple[nn.Module, History]:
     """The same for what an `Experiment` says; `options` go to `fit`."""
     watching = {"watch": experiment.watched(mnist), "look_every": experiment.look_every}
     return trained(experiment.model, experiment.train_set(mnist), experiment.recipe, seed, **watching, **options)

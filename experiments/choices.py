@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from course_utils import ModernCNN, evaluate, load_mnist
-from course_utils.data import Mnist, data_root
+from course_utils.data import Splits, data_root
 from course_utils.models import DeepCNN
 from course_utils.recipes import BEST, EXPERIMENTS, QUICK, Experiment
 from experiments import _reference_script as reference_script
@@ -62,7 +62,7 @@ def run() -> dict[str, list[dict]]:
     return results
 
 
-def _run(candidate: Experiment, seed: int, mnist: Mnist) -> dict:
+def _run(candidate: Experiment, seed: int, mnist: Splits) -> dict:
     model, history = run_once(candidate, mnist, seed, device="cpu")
     return {
         "candidate": candidate.recipe.name,

@@ -1,4 +1,4 @@
-"""Notebook 01, C1: the tutorial's CNN with and without hand-made maps as further input channels, at three numbers.
+"""Notebook 07, C1: the tutorial's CNN with and without hand-made maps as further input channels, at three numbers.
 
 The hand-made maps are the responses of twelve edge and line filters, negative ones cut to 0. A third arm is given the
 maps of twelve random filters instead, as many weights and as little knowledge. Beside them, for orientation, logistic

@@ -1,4 +1,4 @@
-"""Notebook 06, C2: linear probes of each block, against the block below, its untrained twin, and unmixed filters.
+"""Notebook 07, C2: linear probes of each block, against the block below, its untrained twin, and unmixed filters.
 
 "mixed" is the modern network. In the unmixed one each filter of the later blocks sees one map alone, so that none
 combines any; it is widened until it has as many parameters. What differs between a block and its twin is training.

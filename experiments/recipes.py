@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from course_utils import count_parameters, evaluate, load_mnist, threads
-from course_utils.data import Mnist, data_root
+from course_utils.data import Splits, data_root
 from course_utils.recipes import EXPERIMENTS, REFERENCE, Experiment
 from course_utils.training import History
 from experiments import _reference_script as reference_script
@@ -78,14 +78,14 @@ def _train(experiment: Experiment, seed: int) -> tuple[nn.Module, float, tuple[i
     return model, history.total_seconds, images
 
 
-def images_trained(experiment: Experiment, history: History, mnist: Mnist) -> int:
+def images_trained(experiment: Experiment, history: History, mnist: Splits) -> int:
     """How many images the updates of a run saw; the last batch of an epoch may be smaller than the others."""
     images = len(experiment.train_set(mnist))
     epochs, rest = divmod(len(history.step_loss), -(-images // experiment.recipe.batch_size))
     return epochs * images + rest * experiment.recipe.batch_size
 
 
-def images_watched(experiment: Experiment, history: History, mnist: Mnist) -> int:
+def images_watched(experiment: Experiment, history: History, mnist: Splits) -> int:
     """How many images the log of a run classified."""
     watched = experiment.watched(mnist)
     return len(history.steps) * len(watched[1]) if watched else 0

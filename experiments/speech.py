@@ -1,4 +1,4 @@
-"""Notebook 07, C12 for sound: spoken digits, by voices never heard; a 1-D CNN, a dense network, a shallow method.
+"""Notebook 08, C12 for sound: spoken digits, by voices never heard; a 1-D CNN, a dense network, a shallow method.
 
 The two networks are tuned alike. The shallow method is what people would use: logistic regression on the logarithms of
 spectrograms. All three also hear real recordings, where somebody has put them into data/ (see data/README.md).

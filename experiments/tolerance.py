@@ -1,4 +1,4 @@
-"""Notebook 06, C3: accuracy on images moved, turned, scaled, noisy, blurred; networks trained with such or not."""
+"""Notebook 07, C3: accuracy on images moved, turned, scaled, noisy, blurred; networks trained with such or not."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from torch.utils.data import Dataset, TensorDataset
 from tqdm import tqdm
 
 from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, evaluate, load_mnist
-from course_utils.data import ImageSet, Mnist
+from course_utils.data import ImageSet, Splits
 from course_utils.perturb import blur, noise, pixels_lost, rotate, scale, shift
 from course_utils.recipes import UNCHANGED, Experiment
 from experiments._common import run_once, trained
@@ -72,7 +72,7 @@ class Changed(Dataset):
         return torch.cat(parts), labels
 
 
-def train(name: str, seed: int, mnist: Mnist) -> nn.Module:
+def train(name: str, seed: int, mnist: Splits) -> nn.Module:
     if name == "tutorial":
         return run_once(TUTORIAL, mnist, seed)[0]
     changed = Changed(PLAIN.train_set(mnist), TRAINED_WITH[name], seed)

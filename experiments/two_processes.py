@@ -1,4 +1,4 @@
-"""Notebook 08: what a training step costs one process and two, and what it costs them to share a gradient."""
+"""Notebook 10: what a training step costs one process and two, and what it costs them to share a gradient."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Notebook 07, C12 for text: the language of a word; a 1-D CNN, a dense network, and counts of letters and trigrams.
+"""Notebook 08, C12 for text: the language of a word; a 1-D CNN, a dense network, and counts of letters and trigrams.
 
 The two networks are tuned alike. The shallow method is what people would use: logistic regression on counts of
 sequences of one to three characters. Names of places and languages; no test word, nor its relative, was trained on.

@@ -7,7 +7,6 @@ something would be.
 
 import base64
 import json
-import re
 import sys
 import textwrap
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import nbformat
 from PIL import Image
 
-from course_utils import claims, evidence, plots
+from course_utils import claims, copies, evidence, plots
 from course_utils.files import write_whole
 from tools import ledger
 from tools.bench import course, limits, side_by_side
@@ -25,14 +24,13 @@ ROOT = NOTEBOOKS.parent
 README = ROOT / "README.md"
 LEDGER, RECIPES = ROOT / "docs" / "ledger.png", ROOT / "docs" / "recipes.png"
 WIDTH = 120
-OPENING = re.compile(r"# (\d+) · (.*?)\n.*\*\*Question\.\*\* (.*?)\n.*\*\*Minutes\.\*\* (\d+)", re.S)
 
 
 def notebooks() -> list[str]:
     """The table of contents, from the first cell of each notebook."""
     lines = ["| | Notebook | Its question | Minutes |", "|---|---|---|---|"]
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        opening = OPENING.match(nbformat.read(path, as_version=4).cells[0].source)
+        opening = copies.OPENING.match(nbformat.read(path, as_version=4).cells[0].source)
         number, title, question, minutes = opening.groups()
         lines.append(f"| {number} | [{title}](notebooks/{path.name}) | {question} | {minutes} |")
     return lines

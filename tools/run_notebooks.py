@@ -25,7 +25,7 @@ from experiments._peak import peak_mb
 from tools.bench.limits import HANG_SECONDS
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-KEPT_CELL_METADATA = ("tags", "jupyter")
+KEPT_CELL_METADATA = ("tags", "jupyter", "jp-MarkdownHeadingCollapsed")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

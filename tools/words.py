@@ -1,6 +1,6 @@
 """Make data/words/words.tsv again: python -m tools.words
 
-Needs Babel 2.18.0 (`pip install babel==2.18.0`): another version knows other names, and then the words of notebook 07
+Needs Babel 2.18.0 (`pip install babel==2.18.0`): another version knows other names, and then the words of notebook 08
 and their split would no longer be those that its stored results were made with.
 """
 

@@ -1,11 +1,11 @@
-"""Checks of notebook 06."""
+"""Checks of notebooks 06 and 07."""
 
 import math
 
 import torch
 from torch import Tensor
 
-from course_utils.checks.core import Hint, call, exercise, expect_number
+from course_utils.checks.core import Hint, a_kind, call, close, exercise, expect_number, expect_numbers, unlike
 
 Pair = tuple[float, float]  # whole numbers, as far as they are right
 
@@ -16,15 +16,13 @@ def most_confused(function) -> None:
     for matrix in _confusion_matrices():
         classes = len(matrix)
         said = f"a matrix of {classes} by {classes}"
-        result = call(function, matrix.clone(), said=said)
-        if isinstance(result, Tensor) and result.dim() == 1:
-            result = list(result)
-        if not isinstance(result, tuple | list) or len(result) != 2:
-            raise Hint(
-                "two numbers should come back, (label, answer). argmax() of a matrix counts its cells row by row: in "
-                "which row is that cell, and in which column?"
-            )
-        found = (expect_number(result[0], "label"), expect_number(result[1], "answer"))
+        label, answer = expect_numbers(
+            call(function, matrix, said=said),
+            ("label", "answer"),
+            "two numbers should come back, (label, answer). argmax() of a matrix counts its cells row by row: in which "
+            "row is that cell, and in which column?",
+        )
+        found = (label, answer)
         cells = [(row, column) for row in range(classes) for column in range(classes) if row != column]
         mistakes: dict[Pair, int] = {(row, column): int(matrix[row, column]) for row, column in cells}
         expected = max(mistakes, key=mistakes.__getitem__)  # the first of equals
@@ -44,6 +42,8 @@ def _confusion_matrices() -> list[Tensor]:
         (3, {(0, 2): 9, (2, 0): 4}),
         (5, {(3, 0): 20, (1, 4): 20, (4, 1): 20}),  # three equals
         (12, {(11, 10): 8, (11, 0): 7}),
+        (10, {(6, 1): 11} | {(2, answer): 7 for answer in (0, 1, 3, 4, 5)}),  # the row with most mistakes is another
+        (10, {(1, 6): 11} | {(label, 2): 7 for label in (0, 1, 3, 4, 5)}),  # and so is the column
     ):
         matrix = torch.randint(0, 4, (classes, classes), generator=generator)
         matrix += torch.diag(torch.randint(50, 99, (classes,), generator=generator))
@@ -81,12 +81,16 @@ def calibration_error(function) -> None:
     """A function (confidence (N,), correct (N,), bins) -> expected calibration error, 0..1, bins of equal width."""
     for confidence, correct, bins in _calibration_cases():
         said = f"{len(confidence)} images and bins={bins}"
-        result = call(function, confidence.clone(), correct.clone(), bins, said=said)
+        result = call(function, confidence, correct, bins, said=said)
         found = expect_number(result, "the calibration error")
         gaps = _gaps(confidence, correct, bins)
         expected = sum(share * abs(gap) for share, gap in gaps)
-        if not abs(found - expected) < 1e-5:  # nan is not near anything
-            raise Hint(_calibration_hint(found, expected, confidence, correct, bins) or _calibration_rule(gaps, said))
+        if not close(found, expected):
+            raise Hint(
+                _calibration_hint(found, expected, confidence, correct, bins)
+                or f"with {said} it {unlike(expected, found)}: in each bin the distance of its accuracy from its mean "
+                "confidence, weighted by its share of the images."
+            )
 
 
 def _calibration_cases() -> list[tuple[Tensor, Tensor, int]]:
@@ -163,24 +167,16 @@ def _calibration_hint(found: float, expected: float, confidence: Tensor, correct
     return next((hint for values, hint in readings if any(abs(found - value) < 1e-5 for value in values)), None)
 
 
-def _calibration_rule(gaps: list[tuple[float, float]], said: str) -> str:
-    expected = sum(share * abs(gap) for share, gap in gaps)
-    return (
-        f"with {said} it should be {expected:.4f}: in each bin the distance of its accuracy from its mean confidence, "
-        "weighted by its share of the images."
-    )
-
-
 @exercise
 def auroc(function) -> None:
     """A function (in_distribution (N,), out_of_distribution (M,)) -> share of pairs with the first higher, ties ½."""
     for known, strangers in _score_cases():
         said = f"{len(known)} known images and {len(strangers)} strangers"
-        found = expect_number(call(function, known.clone(), strangers.clone(), said=said), "the AUROC")
+        found = expect_number(call(function, known, strangers, said=said), "the AUROC")
         pairs = [(one, other) for one in known.tolist() for other in strangers.tolist()]
         higher = sum(one > other for one, other in pairs)
         ties = sum(one == other for one, other in pairs)
-        if not abs(found - (higher + ties / 2) / len(pairs)) < 1e-5:
+        if not close(found, (higher + ties / 2) / len(pairs)):
             raise Hint(_auroc_hint(found, higher, ties, known, strangers))
 
 
@@ -222,6 +218,91 @@ def _auroc_hint(found: float, higher: int, ties: int, known: Tensor, strangers: 
             return hint
     return (
         f"with {len(known)} known images and {len(strangers)} strangers there are {pairs} pairs. In {higher} of them "
-        f"the known image scores higher, {ties} are equal, so {expected:.4f} is right, not {found:.4f}. No threshold "
-        "is needed."
+        f"the known image scores higher, {ties} are equal, so it {unlike(expected, found)}. No threshold is needed."
     )
+
+
+@exercise
+def next_action(function) -> None:
+    """A function (buckets, images) -> (name, ceiling): the bucket of most mistakes, and the accuracy if it were cured.
+
+    `buckets` is a dict from a kind of mistake to how many of the network's mistakes are of it; each mistake is in one
+    bucket. `images` is how many images were tested. The ceiling is a share, 0..1.
+    """
+    for buckets, images in (
+        ({"thin": 12, "cut off": 30, "wrong label": 8}, 1000),
+        ({"open 4": 5, "slanted": 3}, 200),
+        ({"label noise": 9}, 10_000),
+        ({"rare form": 2, "blot": 1, "tiny": 7, "other": 4}, 50),
+    ):
+        said = f"buckets={buckets} and images={images}"
+        result = call(function, buckets, images, said=said)
+        if not isinstance(result, tuple | list) or len(result) != 2 or not isinstance(result[0], str):
+            raise Hint("two things should come back: the bucket's name, and the ceiling.")
+        ceiling = expect_number(result[1], "the ceiling")
+        name, mistakes = max(buckets, key=buckets.__getitem__), sum(buckets.values())
+        expected = 1 - (mistakes - buckets[name]) / images
+        if result[0] != name:
+            raise Hint(f"with {said} the bucket with the most mistakes is {name!r}, not {result[0]!r:.60}.")
+        if close(ceiling, expected):
+            continue
+        readings = [
+            (1 - mistakes / images, "that is the accuracy as it is. What if no mistake of that bucket were left?"),
+            (1 - buckets[name] / images, "the other mistakes stay: curing one bucket leaves them."),
+            (buckets[name] / mistakes, "that is the bucket's share of the mistakes. How many images are right then?"),
+            (buckets[name] / images, "that is what is gained. The ceiling is the accuracy now and that."),
+            (1.0, "the other mistakes stay: curing one bucket leaves them."),
+            (100 * expected, "that is in percent; a share from 0 to 1 is wanted."),
+            (images - mistakes + buckets[name], "that is a number of images. Divide by all of them."),
+            ((mistakes - buckets[name]) / images, "that is the share still wrong. The accuracy is the rest."),
+        ]
+        hint = next((hint for value, hint in readings if close(ceiling, value)), None)
+        raise Hint(hint or f"with {said} it {unlike(expected, ceiling)}: right now, and the cured ones.")
+
+
+@exercise
+def rule(function) -> None:
+    """A function (upper, limit) -> "holds", "holds partly" or "fails", for the claim that changes are forgiven.
+
+    `upper` is a dict from a change to the upper ends of its loss's 95 % interval, in points, at 1, 2, 3 and 4 pixels. A
+    change is forgiven at a size if that is below `limit`. Holds: all changes at all sizes; partly: at least one of them
+    at 1 pixel; else it fails.
+    """
+    for upper, limit in (
+        ({"shift": [0.1, 0.2, 0.3, 0.4], "turn": [0.2, 0.2, 0.3, 0.1], "scale": [0.0, 0.1, 0.1, 0.3]}, 0.5),
+        ({"shift": [0.1, 0.2, 0.3, 0.4], "turn": [0.2, 0.2, 0.3, 0.1], "scale": [0.0, 0.1, 0.1, 0.7]}, 0.5),
+        ({"shift": [0.9, 2.0, 8.0, 20.0], "turn": [0.4, 0.8, 1.0, 1.9], "scale": [0.6, 0.9, 2.0, 3.0]}, 0.5),
+        ({"shift": [0.9, 2.0, 8.0, 20.0], "turn": [0.6, 0.8, 1.0, 1.9], "scale": [0.6, 0.9, 2.0, 3.0]}, 0.5),
+        ({"shift": [0.7, 0.4, 0.3, 0.2], "turn": [0.8, 0.9, 0.4, 0.3]}, 0.5),  # forgiven where large, not at 1 pixel
+        ({"shift": [0.5, 0.6, 0.7, 0.8], "turn": [0.5, 0.5, 0.5, 0.5]}, 0.5),  # below the limit, not at it
+        ({"shift": [0.7, 0.8, 0.9, 0.9], "turn": [0.9, 0.9, 0.8, 0.7]}, 1.0),
+        ({"shift": [-0.1, 0.1, 0.4, 0.6], "turn": [0.1, 0.2, 0.2, 0.3]}, 0.5),
+    ):
+        said = f"upper={upper} and limit={limit}"
+        found = call(function, upper, limit, said=said)
+        if not isinstance(found, str):
+            raise Hint(f'"holds", "holds partly" or "fails" should come back, and this is {a_kind(found)}.')
+        expected = _verdict(upper, limit)
+        if found.strip().lower() == expected:
+            continue
+        if found.strip().lower() not in ("holds", "holds partly", "fails"):
+            raise Hint(f'{found!r:.60} is none of the three: "holds", "holds partly", "fails".')
+        raise Hint(
+            f"with {said} the rule says {expected!r}, and yours {found!r}. {_rule_advice(upper, limit, expected)}"
+        )
+
+
+def _verdict(upper: dict[str, list[float]], limit: float) -> str:
+    if all(end < limit for ends in upper.values() for end in ends):
+        return "holds"
+    return "holds partly" if any(ends[0] < limit for ends in upper.values()) else "fails"
+
+
+def _rule_advice(upper: dict[str, list[float]], limit: float, expected: str) -> str:
+    if any(end == limit for ends in upper.values() for end in ends):
+        return "An end that is as high as the limit isn't below it."
+    if expected == "holds":
+        return "Every end is below the limit. Where does your function get the limit from?"
+    if expected == "holds partly":
+        return "Not all changes are forgiven at all sizes, and at least one is at 1 pixel, the first of its list."
+    return "No change is forgiven at 1 pixel, the first of its list; what happens at other sizes doesn't help."

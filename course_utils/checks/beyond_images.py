@@ -1,4 +1,4 @@
-"""Checks of notebook 07."""
+"""Checks of notebook 08."""
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +21,11 @@ def conv1d(function) -> None:
         if isinstance(found, torch.Tensor) and size > 1 and tuple(found.shape) == (length,):
             raise Hint(f"with {said} you have an output for every sample. Only places where all {size} fit are wanted.")
         found = expect_tensor(found, tuple(expected.shape), said)
-        if torch.allclose(found.float(), expected, atol=1e-5):
+        if torch.allclose(found, expected, atol=1e-5):
             continue
-        if torch.allclose(found.float(), _correlation(wave, kernel.flip(0)), atol=1e-5):
+        if torch.allclose(found, _correlation(wave, kernel.flip(0)), atol=1e-5):
             raise Hint("you turn the kernel round. Like nn.Conv1d, lay it on the wave as it is.")
-        if torch.allclose(found.float(), expected / size, atol=1e-5):
+        if torch.allclose(found, expected / size, atol=1e-5):
             raise Hint("that is the mean of the products. Their sum is wanted.")
         raise Hint(f"with {said} at least one value is off. Which {size} samples lie under the kernel at place t?")
 
@@ -67,7 +67,7 @@ def trigram_responses(function) -> None:
     for trigram in ("abc", "sch", "eee", " zż", "és "):
         said = f"the trigram {trigram!r}"
         found = call(function, weight, bias, trigram, said=said)
-        found = expect_tensor(found, (5,), said).float()
+        found = expect_tensor(found, (5,), said)
         expected = bias + _sum_of(weight, trigram)
         if torch.allclose(found, expected, atol=1e-5):
             continue

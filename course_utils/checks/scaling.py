@@ -1,9 +1,9 @@
-"""Checks of notebook 08."""
+"""Checks of notebook 10."""
 
 import torch
 from torch import Tensor
 
-from course_utils.checks.core import Hint, call, exercise, expect_number, expect_tensor
+from course_utils.checks.core import Hint, call, close, exercise, expect_number, expect_tensor, unlike
 from course_utils.models import CNN, count_parameters
 
 
@@ -14,7 +14,7 @@ def whole_gradient(function) -> None:
     for counts in ([32, 32], [40, 24], [1, 7, 56], [64], [10, 0, 6]):
         gradients = [torch.randn(5, generator=generator) for _ in counts]
         said = f"parts of {', '.join(map(str, counts))} images"
-        found = expect_tensor(call(function, list(gradients), list(counts), said=said), (5,), said)
+        found = expect_tensor(call(function, gradients, counts, said=said), (5,), said)
         sums = [count * gradient for count, gradient in zip(counts, gradients, strict=True)]
         expected = torch.stack(sums).sum(0) / sum(counts)
         if torch.allclose(found, expected, atol=1e-5):
@@ -66,16 +66,16 @@ def speedup(function) -> None:
         said = f"compute={compute:g}, share={share:g}, processes={processes}"
         found = expect_number(call(function, compute, share, processes, said=said), "the speed-up")
         time = compute / processes + (share if processes > 1 else 0)
-        if abs(found - compute / time) < 1e-6:
+        if close(found, compute / time):
             continue
         if processes == 1:
-            raise Hint(f"with {said} it should be 1, not {found:.4g}: alone, there is nobody to share with.")
-        if abs(found - time) < 1e-6:
+            raise Hint(f"with {said} it {unlike(1.0, found)}: alone, there is nobody to share with.")
+        if close(found, time):
             raise Hint("that is the time of a step. The speed-up is the time of one process divided by it.")
-        if abs(found - time / compute) < 1e-6:
+        if close(found, time / compute):
             raise Hint("upside down: twice as fast is a speed-up of 2, not of 0.5.")
-        if abs(found - processes) < 1e-6:
+        if close(found, processes):
             raise Hint("that leaves the sharing out.")
-        if abs(found - processes * compute / (compute + share)) < 1e-6:
+        if close(found, processes * compute / (compute + share)):
             raise Hint("the computing is divided between the processes, the sharing is not.")
-        raise Hint(f"with {said} it should be {compute / time:.4g}, not {found:.4g}.")
+        raise Hint(f"with {said} it {unlike(compute / time, found)}.")

@@ -5,30 +5,34 @@ import copy
 import torch
 from torch import nn
 
-from course_utils.checks.core import Hint, call, exercise, expect_number
+from course_utils.checks.core import Hint, call, close, exercise, expect_number, expect_numbers, unlike
 
 
 @exercise
 def accuracy(function) -> None:
     """A function (logits (N, K), labels (N,)) -> share of right answers, 0..1."""
     generator = torch.Generator().manual_seed(0)
-    # The square batch catches a maximum taken over the wrong axis, which has the right shape there.
-    for count, classes in ((8, 10), (10, 10), (1, 3), (7, 4)):
+    # The square batch catches a maximum taken over the wrong axis, which has the right shape there; the large one
+    # what is right by chance.
+    for count, classes in ((300, 10), (10, 10), (1, 3), (7, 4)):
         logits = torch.randn(count, classes, generator=generator)
         labels = torch.randint(0, classes, (count,), generator=generator)
-        labels[0] = logits[0].argmax()  # at least one is right
+        labels[: (count + 1) // 2] = logits[: (count + 1) // 2].argmax(1)  # half of them, at least one, are right
         right = sum(int(max(range(classes), key=row.__getitem__) == label) for row, label in _rows(logits, labels))
         said = f"logits of shape ({count}, {classes})"
         found = expect_number(call(function, logits, labels, said=said), "the accuracy")
-        if abs(found - right / count) < 1e-6:
+        if close(found, right / count, 1e-6):
             continue
-        if abs(found - right) < 1e-6:
+        if close(found, right):
             raise Hint("that is how many are right. Divide by the number of images.")
-        if abs(found - 100 * right / count) < 1e-4:
+        if close(found, 100 * right / count):
             raise Hint("that is in percent; a share from 0 to 1 is wanted.")
-        if count > 1 and abs(found - (1 - right / count)) < 1e-6:
+        if count > 1 and close(found, 1 - right / count):
             raise Hint("that is the share of wrong answers.")
-        raise Hint(f"with {said}, {right} of {count} are right. The answer for an image is the largest in its row.")
+        raise Hint(
+            f"with {said}, {right} of {count} are right, so it {unlike(right / count, found)}. The answer for an image "
+            "is the column of the largest logit in its row."
+        )
 
 
 def _rows(logits: torch.Tensor, labels: torch.Tensor) -> zip:
@@ -54,19 +58,33 @@ def training_step(function) -> None:
         expected_optimizer.step()
         if all(torch.equal(before[name], value) for name, value in model.state_dict().items()):
             raise Hint("the weights did not move. After loss.backward(), the optimizer has to step.")
-        if number == 1 and not abs(found - loss.item()) < 1e-5:  # nan is not near anything
+        if number == 1 and not close(found, loss.item()):
             raise Hint(
-                f"the loss of the first batch should be {loss.item():.4f}, not {found:.4f}: cross-entropy of the "
-                "logits as they are, averaged over the batch, before the update."
+                f"the loss of the first batch {unlike(loss.item(), found)}: cross-entropy of the logits as they are, "
+                "averaged over the batch, before the update."
             )
         if not _same_weights(model, expected_model):
             raise Hint(
                 "the first step is right, a later one is not. Gradients add up until zero_grad() clears them."
                 if number > 1
-                else "the weights moved, but not by this batch's gradient. The order is zero_grad, backward, step."
+                else _first_step_hint(before, model, expected_model)
             )
-        if not abs(found - loss.item()) < 1e-5:
-            raise Hint(f"the weights are right, the loss of {said} should be {loss.item():.4f}, not {found:.4f}.")
+        if not close(found, loss.item()):
+            raise Hint(f"the weights are right, the loss of {said} {unlike(loss.item(), found)}.")
+
+
+def _first_step_hint(before: dict[str, torch.Tensor], model: nn.Module, expected_model: nn.Module) -> str:
+    old = torch.cat([weight.flatten() for weight in before.values()])
+    moved, expected = (
+        nn.utils.parameters_to_vector(one.parameters()).detach() - old for one in (model, expected_model)
+    )
+    times = float(moved @ expected / (expected @ expected))
+    if torch.allclose(moved, times * expected, atol=1e-6):
+        return (
+            f"the weights moved the right way, but {times:.3g} times as far as they should. Is something done twice, "
+            "or is the loss whose gradient you take no mean? The learning rate is the optimizer's own."
+        )
+    return "the weights moved, but not by this batch's gradient. The order is zero_grad, backward, step."
 
 
 def _same_weights(model: nn.Module, other: nn.Module) -> bool:
@@ -77,8 +95,16 @@ def _same_weights(model: nn.Module, other: nn.Module) -> bool:
 @exercise
 def best_epoch(function) -> None:
     """A function (validation accuracies, one per epoch) -> number of the best epoch, from 1; the first of equals."""
-    for history in ([0.97, 0.98, 0.99], [0.95, 0.99, 0.98, 0.97], [0.9], [0.97, 0.985, 0.985, 0.98], [0.5, 0.4, 0.3]):
-        found = expect_number(call(function, list(history), said=f"{history}"), "the epoch")
+    for history in (
+        [0.97, 0.98, 0.99],
+        [0.95, 0.99, 0.98, 0.97],
+        [0.9],
+        [0.97, 0.985, 0.985, 0.98],
+        [0.5, 0.4, 0.3],
+        [0.95, 0.97, 0.96, 0.98, 0.975],  # falls and rises again
+        [0.98, 0.96, 0.97],  # and never comes back to what it was
+    ):
+        found = expect_number(call(function, history, said=f"{history}"), "the epoch")
         best = max(history)
         expected = next(epoch for epoch, value in enumerate(history, start=1) if value == best)
         if found == expected:
@@ -90,3 +116,72 @@ def best_epoch(function) -> None:
         if 1 <= found <= len(history) and history[int(found) - 1] == best:
             raise Hint(f"for {history} two epochs are equally good; the first of them cost less training.")
         raise Hint(f"for {history} the best epoch is number {expected}, not {found}.")
+
+
+@exercise
+def choose_on_validation(function) -> None:
+    """A function (validation, test) -> (learning rate, epoch, test accuracy) of the choice made on validation.
+
+    Both are dicts from a learning rate to its accuracies after each epoch. The choice is the pair with the highest
+    validation accuracy, epochs counted from 1; the test figures only report what was chosen.
+    """
+    for validation, test in _histories():
+        said = f"validation={validation} and test={test}"
+        rate, epoch, accuracy_found = expect_numbers(
+            call(function, validation, test, said=said),
+            ("the learning rate", "the epoch", "the test accuracy"),
+            "three numbers should come back: learning rate, epoch (from 1), test accuracy.",
+        )
+        best_rate, best = _best_of(validation)
+        expected = test[best_rate][best - 1]
+        if close(rate, best_rate) and epoch == best and close(accuracy_found, expected):
+            continue
+        raise Hint(_choice_hint((rate, epoch, accuracy_found), validation, test))
+
+
+def _best_of(table: dict[float, list[float]]) -> tuple[float, int]:
+    cells = [(rate, epoch) for rate, row in table.items() for epoch in range(1, len(row) + 1)]
+    return max(cells, key=lambda cell: table[cell[0]][cell[1] - 1])
+
+
+def _choice_hint(found: tuple[float, float, float], validation: dict, test: dict) -> str:
+    rate, epoch, accuracy_found = found
+    best_rate, best = _best_of(validation)
+    chosen = f"learning rate {best_rate:g}, epoch {best}"
+    if (rate, epoch) == (best_rate, best):
+        if close(accuracy_found, validation[best_rate][best - 1]):
+            return "the choice is right. Report its test accuracy: the validation figure was chosen for being high."
+        if close(accuracy_found, max(map(max, test.values()))):
+            return "the choice is right, the figure is not its own: it is the best that the test set has anywhere."
+        return (
+            f"the choice is right. At {chosen}, the test accuracy {unlike(test[best_rate][best - 1], accuracy_found)}."
+        )
+    if (rate, epoch) == _best_of(test):
+        return (
+            "that is the choice which is best on the test set. Whoever chooses by it has no untouched images left to "
+            f"report. On validation, {chosen} is best."
+        )
+    if rate == best_rate and epoch == best - 1:
+        return f"validation is best at {chosen}. Python counts from 0, the epochs from 1."
+    by_last = max(validation, key=lambda one: validation[one][-1])
+    if rate == by_last and epoch == len(validation[by_last]):
+        return f"you look at the last epoch only. An earlier one has the highest validation accuracy: {chosen}."
+    if rate == best_rate:
+        return f"the learning rate is right. Which of its epochs has the highest validation accuracy? It is {best}."
+    return f"on validation {chosen} is best ({max(map(max, validation.values()))}), of all rates and all epochs."
+
+
+def _histories() -> list[tuple[dict, dict]]:
+    """The best of validation is never the best of the test, nor always the last epoch or the first rate."""
+    return [
+        (
+            {0.01: [0.90, 0.93, 0.95], 0.1: [0.95, 0.98, 0.97], 1.0: [0.60, 0.97, 0.96]},
+            {0.01: [0.91, 0.94, 0.96], 0.1: [0.94, 0.96, 0.97], 1.0: [0.62, 0.985, 0.97]},
+        ),
+        ({0.3: [0.97, 0.99], 0.03: [0.92, 0.98]}, {0.3: [0.98, 0.975], 0.03: [0.93, 0.985]}),
+        (
+            {0.1: [0.96, 0.94, 0.95, 0.93], 0.5: [0.90, 0.92, 0.94, 0.955], 0.02: [0.5, 0.6, 0.7, 0.8]},
+            {0.1: [0.95, 0.93, 0.96, 0.94], 0.5: [0.91, 0.93, 0.95, 0.965], 0.02: [0.5, 0.6, 0.7, 0.8]},
+        ),
+        ({0.2: [0.9]}, {0.2: [0.88]}),
+    ]

@@ -6,7 +6,6 @@ from torch import nn
 from torch.testing import assert_close
 
 from course_utils import CNN, analysis, perturb, plots
-from course_utils.filters import HandMadeFeatures
 from course_utils.models import LAYERS, ModernCNN, SoundCNN, SpectrogramCNN, device_of, recorded
 
 IMAGES = torch.rand(120, 1, 28, 28, generator=torch.Generator().manual_seed(1))  # two chunks
@@ -81,9 +80,7 @@ def test_tensors(function, place, arguments):
     compare(function(first.to("mps"), *there), expected, place)
 
 
-@pytest.mark.parametrize(
-    "make", [CNN, HandMadeFeatures, LAYERS["dense"], LAYERS["local"], LAYERS["shared"], SoundCNN, SpectrogramCNN]
-)
+@pytest.mark.parametrize("make", [CNN, LAYERS["dense"], LAYERS["local"], LAYERS["shared"], SoundCNN, SpectrogramCNN])
 def test_networks(make):
     torch.manual_seed(0)
     model = make().eval()

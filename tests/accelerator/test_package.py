@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from course_utils import __main__, evidence, filters, models
+from course_utils import __main__, evidence, models
 from course_utils.checkpoints import load_checkpoint, save_checkpoint
-from course_utils.data import ImageSet, Mnist
+from course_utils.data import ImageSet, Splits
 from course_utils.models import CNN, ModernCNN, device_of
 from course_utils.recipes import MODERN, ORIGINAL, replace
 from course_utils.training import TrainingDiverged, evaluate, fit
@@ -36,7 +36,6 @@ NETWORKS = {
     "local": (lambda: models.with_head(models.LAYERS["local"]()), IMAGES),
     "dense": (lambda: models.with_small_head(models.LAYERS["dense"]()), IMAGES),
     "global": (lambda: models.downsampled_cnn("global"), IMAGES),
-    "hand-made": (filters.linear_on_hand_made_features, IMAGES),
     "sound": (models.SoundCNN, WAVES),
     "spectrogram": (models.SpectrogramCNN, WAVES),
     "text": (lambda: models.TextCNN(7, 10), IMAGES[:, 0, :7]),
@@ -119,8 +118,8 @@ def test_a_run_begun_there_goes_on_here(tmp_path):
 @pytest.mark.parametrize("device", [["--device", "mps"], []], ids=["named", "chosen"])
 def test_command_line(accelerator, tmp_path, monkeypatch, capsys, device):
     few = ImageSet((IMAGES[:, 0] * 255).byte(), LABELS)
-    monkeypatch.setattr(__main__, "load_mnist", lambda root: Mnist(few, few, few, ImageSet(few._pixels[:, 0], LABELS)))
-    monkeypatch.setattr(Mnist, "test_first_2000", few)
+    monkeypatch.setattr(__main__, "load_mnist", lambda root: Splits(few, few, few, ImageSet(few._pixels[:, 0], LABELS)))
+    monkeypatch.setattr(Splits, "test_first_2000", few)
     out, weights = tmp_path / "out.json", tmp_path / "cnn.pt"
     train = ["train", "--recipe", "modern", *device, "--json", str(out), "--save", str(weights)]
     assert __main__.main(train) == 0 and accelerator.steps == 1
@@ -139,5 +138,5 @@ def test_a_stored_result_names_the_accelerator(tmp_path, monkeypatch):
 
 
 def test_a_network_without_parameters_lies_where_its_buffers_do():
-    assert device_of(filters.HandMadeFeatures().to("mps")).type == "mps"
     assert device_of(nn.ReLU()).type == "cpu"
+    assert device_of(nn.BatchNorm2d(3, affine=False).to("mps")).type == "mps"

@@ -1,16 +1,17 @@
-"""A JupyterLab server for the tests, the browser they drive, and what a learner does in its window."""
+"""JupyterLab as `make lab` opens it, the browser that the tests drive, and what a learner does in its window."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from course_utils import copies
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -35,14 +36,6 @@ QUIET = (
 )
 LOOPBACK = re.compile(r"^(https?|wss?)://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)")
 INSIDE = re.compile(r"^(data|blob|about|chrome-error|devtools):")  # never reach a network
-# The learner's settings of JupyterLab must not matter, and it must not ask its makers for news.
-SETTINGS = {
-    "@jupyterlab/apputils-extension:notification": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-        "doNotDisturbMode": True,
-    }
-}
 START_SECONDS = 180
 
 
@@ -52,18 +45,13 @@ def find_chromium() -> str | None:
 
 
 class Server:
-    """JupyterLab on loopback, at a free port, over a copy of the course: what a test writes stays in the copy."""
+    """JupyterLab on loopback, at a free port, over a learner's copies; of its settings, only the course's count."""
 
     def __init__(self, folder: Path):
-        self.root = folder / "course"
-        self.root.mkdir(parents=True)
-        shutil.copytree(ROOT / "notebooks", self.root / "notebooks", ignore=shutil.ignore_patterns(".*"))
-        for name in ("README.md", "CONTRIBUTING.md"):
-            shutil.copy2(ROOT / name, self.root)
+        self.root = folder / "my notebooks"
+        copies.update(self.root)
         self._settings = folder / "jupyter"
-        overrides = self._settings / "labconfig" / "default_setting_overrides.json"
-        overrides.parent.mkdir(parents=True)
-        overrides.write_text(json.dumps(SETTINGS))
+        self._settings.mkdir()
         self._log = (folder / "server.log").open("w+")
         self._process = self._start()
         try:
@@ -77,23 +65,22 @@ class Server:
         ours |= {
             "JUPYTERLAB_SETTINGS_DIR": str(self._settings / "user"),
             "JUPYTERLAB_WORKSPACES_DIR": str(self._settings / "workspaces"),
-            "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this environment's Python
             "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
             "TQDM_DISABLE": "1",
         }
-        theirs = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+        launched = copies.lab_environment()
+        course = {name: launched.pop(name) for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PREFER_ENV_PATH")}
+        theirs = {name: value for name, value in launched.items() if not name.startswith("JUPYTER")}
         options = {
             "ServerApp.ip": "127.0.0.1",
             "ServerApp.port": 0,
-            "ServerApp.root_dir": self.root,
             "LabApp.expose_app_in_browser": True,  # window.jupyterapp: the tests read the notebook's model there
             "LabApp.extension_manager": "readonly",
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-            + [f"--{name}={value}" for name, value in options.items()],
-            cwd=self.root,
-            env={"OMP_NUM_THREADS": "1"} | theirs | ours,
+            copies.lab_command(self.root, "--no-browser", *(f"--{name}={value}" for name, value in options.items())),
+            cwd=self.root.parent,
+            env={"OMP_NUM_THREADS": "1"} | theirs | course | ours,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
@@ -170,7 +157,8 @@ BROKEN = """async () => {
                     "[data-mime-type='application/vnd.jupyter.stderr']", ".jp-mod-error", "mjx-merror"].join();
     const words = /Error displaying widget|Loading widget/;
     for (const [index, {node, model}] of content.widgets.entries()) {
-        const parts = model.outputs?.length ?? 0;
+        const folded = model.getMetadata('jupyter')?.outputs_hidden;
+        const parts = folded ? 0 : model.outputs?.length ?? 0;
         const say = what => found.push(`cell ${index}: ${what}`);
         const there = () => node.isConnected && node.querySelectorAll('.jp-OutputArea-output').length >= parts;
         await content.scrollToItem(index);
@@ -193,6 +181,12 @@ HAS_RUN = """index => {
     return panel.content.widgets[index].model.executionCount && panel.sessionContext.session.kernel.status === 'idle';
 }"""
 
+# Asked of the server: a page may think otherwise.
+HAS_NO_KERNEL = """async path => {
+    const answer = await fetch(new URL('/api/sessions', location.href));
+    return (await answer.json()).every(session => session.path !== path);
+}"""
+
 
 @dataclass
 class Cell:
@@ -206,9 +200,10 @@ class Cell:
     tags: list[str]
 
     def text(self) -> str:
-        """What it printed, its errors included."""
+        """What it printed or displayed, as text, its errors included."""
         return "".join(
-            "".join(output.get("text", output.get("traceback", ""))) + output.get("evalue", "")
+            "".join(output.get("text", output.get("traceback", output.get("data", {}).get("text/plain", ""))))
+            + output.get("evalue", "")
             for output in self.outputs
         )
 
@@ -233,10 +228,14 @@ class Lab:
     def __init__(self, server: Server, page: Page, workspace: str):
         self.server, self.page, self._workspace = server, page, workspace
 
-    def open(self, path: str) -> None:
-        """Open a notebook by its address, in a window with no other."""
+    def go(self, path: str) -> None:
+        """To the address of a file, in a window with no other."""
         address = f"{self.server.url}/lab/workspaces/{self._workspace}/tree/{path}?reset&token={self.server.token}"
         self.page.goto(address, wait_until="commit")
+
+    def open(self, path: str) -> None:
+        """Open a notebook by its address, in a window with no other."""
+        self.go(path)
         self.wait_until_open(path)
 
     def wait_until_open(self, path: str) -> None:
@@ -307,11 +306,15 @@ class Lab:
             " && !document.querySelector('.jp-Dialog')"
         )
 
+    def save(self) -> None:
+        """Save the notebook in front."""
+        self.menu("File", "Save Notebook")
+        self.wait_for("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+
     def reload(self) -> None:
         """Save the notebook, reload the page, and wait until the notebook is there again."""
         path = self.path()
-        self.menu("File", "Save Notebook")
-        self.wait_for("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        self.save()
         self.page.reload()
         self.wait_until_open(path)
 
@@ -321,10 +324,11 @@ class Lab:
         light = str("Light" in name).lower()
         self.wait_for("light => document.body.dataset.jpThemeLight === light", light)
 
-    def shut_kernel_down(self) -> None:
-        """End the kernel of the notebook in front: a kernel with PyTorch takes 1 GB."""
-        self.menu("Kernel", "Shut Down Kernel")
-        self.wait_for("() => !window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel")
+    def close(self, path: str) -> None:
+        """Close a notebook's tab and wait until no kernel is left of it: with PyTorch it has 1 GB."""
+        tab = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab", has_text=path.rpartition("/")[2])
+        tab.locator(".lm-TabBar-tabCloseIcon").click()
+        self.wait_for(HAS_NO_KERNEL, path)
 
     def expect_text(self, part: Locator, testid: str, text: str) -> None:
         """Until the element says `text` somewhere, or says nothing if it is empty."""

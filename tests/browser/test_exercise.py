@@ -2,7 +2,7 @@
 
 import pytest
 
-NOTEBOOK = "notebooks/03_pooling.ipynb"
+NOTEBOOK = "03_pooling.ipynb"
 WRONG = "def max_pool(images, size):\n    return F.avg_pool2d(images, size)"
 RIGHT = "def max_pool(images, size):\n    return F.max_pool2d(images, size)"
 

@@ -1,17 +1,38 @@
-"""Through the course as a learner goes: each notebook opened by the link at the end of the one before.
+"""Through the course as a learner goes: from the start page, each notebook by the link at the end of the one before.
 
-That all cells run and print what is stored, the tests of the outputs say. Only here is seen that JupyterLab follows the
-links, shows every stored output, and that an interactive part comes alive in its notebook.
+In each, a copy without outputs, they run the cells down to the first interactive part and the first exercise, and solve
+that. That all cells run and print what is stored, the tests of the outputs say; that JupyterLab shows it, the last one.
 """
 
+import ast
+import json
 import re
+import shutil
 
 import pytest
 
-from course_utils import widgets
+from course_utils import copies, records, widgets
+from tests.browser import scratch
 from tests.browser.lab import NOTEBOOKS
 
 PART = re.compile(rf"\b({'|'.join(widgets.__all__)})\(")
+STORED = "stored"
+TESTS_OWN = {scratch.NAME, "sick.ipynb", STORED}  # what other tests have put into the folder
+
+
+def test_the_start_page_opens_rendered_and_the_browser_shows_only_the_copies(lab):
+    """And nothing asks anything."""
+    lab.go(copies.START_PAGE)
+    page = lab.page.locator(".jp-MarkdownViewer")
+    page.get_by_role("heading", name="Convolutional networks").wait_for()
+    listed = lab.page.locator(".jp-DirListing-itemText")
+    listed.first.wait_for()
+    assert {*listed.all_inner_texts()} - TESTS_OWN == {*(path.name for path in NOTEBOOKS), copies.START_PAGE}
+    lab.page.wait_for_timeout(3000)  # JupyterLab asks about its news once all is there
+    assert lab.page.locator(".Toastify__toast, .jp-Dialog").count() == 0
+    lab.screenshot("walk-start")
+    page.get_by_role("link", name="Start here").click()
+    lab.wait_until_open(NOTEBOOKS[0].name)
 
 
 def follow_link(lab, notebook: str) -> None:
@@ -21,30 +42,72 @@ def follow_link(lab, notebook: str) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(NOTEBOOKS)), ids=lambda number: NOTEBOOKS[number].stem)
-def test_every_notebook_opens_from_the_one_before_and_shows_what_is_stored(lab, number):
-    path = f"notebooks/{NOTEBOOKS[number].name}"
-    if number == 0:
-        lab.open(path)
-    else:
-        before = f"notebooks/{NOTEBOOKS[number - 1].name}"
+def test_every_notebook_opens_from_the_one_before_and_works(lab, number):
+    path = NOTEBOOKS[number].name
+    if number > 0:
+        before = NOTEBOOKS[number - 1].name
         if lab.path() != before:  # this test runs alone, or the one before has failed
             lab.open(before)
-        follow_link(lab, NOTEBOOKS[number].name)
+            lab.save()  # opened, it counts as changed, and closing it would ask
+        follow_link(lab, path)
         lab.wait_until_open(path)
-    assert lab.broken() == []
-    lab.screenshot(f"walk-{NOTEBOOKS[number].stem}")
-    run_to_first_part(lab)
-    lab.shut_kernel_down()
-
-
-def run_to_first_part(lab) -> None:
-    """Run the notebook down to its first interactive part, if that comes before half of its cells."""
-    code = [cell for cell in lab.cells() if cell.kind == "code"]
-    part = next((cell.index for cell in code[: len(code) // 2] if PART.search(cell.source)), None)
-    if part is None:
-        return
-    troubles = [trouble for cell in lab.run_to(part) for trouble in cell.troubles()]
+        lab.close(before)
+    elif lab.path() != path:
+        lab.open(path)
+    assert not any(cell.outputs or cell.count for cell in lab.cells())
+    part, stub = first_part(lab), first_exercise(lab)
+    troubles = [trouble for cell in lab.run_to(max(part or 0, stub)) for trouble in cell.troubles()]
     assert not troubles, "\n".join(troubles)
-    root = lab.cell(part).locator(".course-widget")
-    root.wait_for()
-    assert root.get_attribute("data-kernel") == "live"
+    if part is not None:
+        root = lab.cell(part).locator(".course-widget")
+        root.wait_for()
+        assert root.get_attribute("data-kernel") == "live"
+    solve(lab, stub)
+    lab.screenshot(f"walk-{NOTEBOOKS[number].stem}")
+    lab.save()
+    if number == len(NOTEBOOKS) - 1:
+        lab.close(path)
+
+
+def first_part(lab) -> int | None:
+    """Index of the first interactive part, if that comes before half of the cells."""
+    code = [cell for cell in lab.cells() if cell.kind == "code"]
+    return next((cell.index for cell in code[: len(code) // 2] if PART.search(cell.source)), None)
+
+
+def first_exercise(lab) -> int:
+    """Index of the first stub; its check and its solution are the next cells."""
+    return next(cell.index for cell in lab.cells() if "exercise" in cell.tags)
+
+
+def solve(lab, stub: int) -> None:
+    """Run the check of an untouched exercise, type the solution in, and see it accepted and kept."""
+    assert lab.run(stub + 1).text().strip() == "not tried yet"
+    lab.write(stub, answer(lab.cells()[stub + 2].source))
+    lab.run(stub)
+    check = lab.run(stub + 1)
+    assert check.text().split()[-1] in ("correct", "noted")  # noted: there is no right answer
+    kept = json.loads((lab.server.root / records.NAME).read_bytes())["solved"]
+    number, name = lab.path()[:2], re.search(r"checks\.(\w+)", check.source)[1]
+    assert f"{number} {name}" in kept
+
+
+def answer(solution: str) -> str:
+    """What a learner would type: the solution under the names of the stub, without its check."""
+    tree = ast.parse(solution)
+    tree.body = [statement for statement in tree.body if "checks." not in ast.unparse(statement)]
+    return re.sub(r"_solution\b", "", ast.unparse(tree))
+
+
+@pytest.fixture(scope="module")
+def stored(server) -> str:
+    """A folder with the course's own notebooks, outputs and all."""
+    shutil.copytree(NOTEBOOKS[0].parent, server.root / STORED, ignore=shutil.ignore_patterns(".*"))
+    return STORED
+
+
+@pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS])
+def test_every_stored_output_is_shown(lab, stored, name):
+    lab.open(f"{stored}/{name}")
+    assert lab.broken() == []
+    lab.close(f"{stored}/{name}")

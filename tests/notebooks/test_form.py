@@ -19,8 +19,14 @@ from tools.run_notebooks import normalised
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-MARKDOWN = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data" / "README.md"]
+MARKDOWN = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "data" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
+IGNORED = "nbval-ignore-output"  # the tag
 SPEAKS = re.compile(r"print|display|plots\.show|checks\.\w+|claims\.verdict")
 ABSOLUTE_PATH = re.compile(r"(?<![\w/:.])(/(home|root|Users|tmp|work|mnt|opt)/|[A-Z]:\\)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -84,6 +90,12 @@ def test_an_interactive_part_is_stored_as_its_sentence_only():
     assert stored.data == {"text/plain": "[A part. Run this cell.]"}
 
 
+def test_a_collapsed_heading_is_stored_collapsed():
+    metadata = {"jp-MarkdownHeadingCollapsed": True, "editable": True}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("## Deeper", metadata=metadata)])
+    assert normalised(notebook).cells[0].metadata == {"jp-MarkdownHeadingCollapsed": True}
+
+
 @every_notebook
 def test_opens_and_closes_as_the_syllabus_says(path):
     notebook = read(path)
@@ -122,7 +134,7 @@ def test_every_exercise_is_stub_check_and_folded_solution(path):
         assert "solution" in solution.metadata["tags"] and solution.metadata["jupyter"]["source_hidden"]
         assert solution.source.startswith("# Solution: click the dots\n")  # a folded cell shows its first line
         assert f"checks.{call}(" in solution.source
-        assert printed(solution).strip().endswith("correct")
+        assert printed(solution).strip() in ("the solution: correct", "the solution: noted")
 
 
 @every_notebook
@@ -142,7 +154,7 @@ def test_prints_the_verdicts_that_its_opening_names(path):
         assert row.claim in tested, f"{path.name} prints a verdict of {row.claim}, which its opening does not name"
     for cell in code_cells(notebook):
         if "claims.verdict(" in cell.source:
-            assert "NBVAL_IGNORE_OUTPUT" not in cell.source  # verdicts are what nbval compares
+            assert IGNORED not in cell.metadata.get("tags", [])  # verdicts are what nbval compares
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS + MARKDOWN, ids=lambda path: path.name)

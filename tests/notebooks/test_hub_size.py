@@ -1,4 +1,4 @@
-"""What a hub needs, as notebook 08 computes it, against sums done by hand."""
+"""What a hub needs, as notebook 10 computes it, against sums done by hand."""
 
 import math
 
@@ -9,7 +9,7 @@ from tests.notebooks.test_form import definitions_in
 
 @pytest.fixture(scope="module")
 def hub_size():
-    return definitions_in("08_scaling_out", "hub-size", math=math)["hub_size"]
+    return definitions_in("10_scaling_out", "hub-size", math=math)["hub_size"]
 
 
 LEARNER = {"memory": 2, "lesson": 90, "longest_cell": 10, "disk": 0.5}

@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from course_utils import copies
+
 ROOT = Path(__file__).resolve().parents[2]
 BINDER = ROOT / ".binder"
 INSTALLED = (".binder", "course_utils", "pyproject.toml", "README.md", "LICENSE")  # what postBuild works with
@@ -114,11 +116,31 @@ def test_post_build_fails_when_pytorch_does_not_install(tmp_path):
 
 
 @not_on_windows
-def test_start_sets_one_thread_and_runs_what_it_is_given():
+@pytest.mark.parametrize("made", [True, False], ids=["copies", "no copies"])
+def test_start_sets_one_thread_and_runs_what_it_is_given_among_the_copies(tmp_path, made):
+    """Where the copies can't be made, in the repository's folder: better than nothing."""
+    repository, place = tmp_path / "repository", tmp_path / "my notebooks"
+    for folder in (repository, place):
+        folder.mkdir()
+    python = tmp_path / "python"  # a stand-in: that of the tests would write into this checkout
+    python.write_text(
+        f'#!/bin/sh\n[ "$*" = "-m course_utils copies" ] && {"true" if made else "false"} && echo "{place}"\n'
+    )
+    python.chmod(0o755)
     run = subprocess.run(
-        [BINDER / "start", "sh", "-c", 'echo "$OMP_NUM_THREADS $1"; exit 3', "sh", "two words"],
-        env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "8"},
+        [
+            BINDER / "start",
+            "sh",
+            "-c",
+            'echo "$OMP_NUM_THREADS $1 $JUPYTER_CONFIG_PATH"; pwd; exit 3',
+            "sh",
+            "two words",
+        ],
+        cwd=repository,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "OMP_NUM_THREADS": "8", "JUPYTER_CONFIG_PATH": "/theirs"},
         capture_output=True,
         text=True,
     )
-    assert (run.stdout, run.returncode) == ("1 two words\n", 3)
+    settings = repository / copies.SETTINGS.relative_to(ROOT)
+    assert run.stdout == f"1 two words {settings}:/theirs\n{place if made else repository}\n"
+    assert run.returncode == 3

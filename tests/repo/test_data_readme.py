@@ -16,28 +16,27 @@ from torchvision import datasets
 from tools import spoken_digits
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-RAW = DATA / "MNIST" / "raw"
+SETS = {"MNIST": datasets.MNIST, "FashionMNIST": datasets.FashionMNIST}
 
 
-def table() -> dict[str, list[str]]:
-    """The table's cells by file name, without backticks and thousands separators."""
-    rows = re.findall(r"^\| `(\S+\.gz)` \|(.+)\|$", (DATA / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+def table(folder: str) -> dict[str, list[str]]:
+    """The cells of a data set's table by file name, without backticks and thousands separators."""
+    text = (DATA / "README.md").read_text(encoding="utf-8").split(f"| File in `{folder}/raw` |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\S+\.gz)` \|(.+)\|$", text, re.MULTILINE)
     return {name: [cell.strip(" `").replace(",", "") for cell in cells.split("|")] for name, cells in rows}
 
 
-def test_the_table_lists_the_files_that_are_there():
-    assert sorted(table()) == sorted(path.name for path in RAW.glob("*.gz"))
+@pytest.mark.parametrize("folder", SETS)
+def test_the_table_lists_the_files_that_are_there_with_torchvisions_checksums(folder):
+    assert sorted(table(folder)) == sorted(path.name for path in (DATA / folder / "raw").glob("*.gz"))
+    assert {name: cells[4] for name, cells in table(folder).items()} == dict(SETS[folder].resources)
 
 
-def test_the_checksums_are_those_in_torchvision():
-    assert {name: cells[4] for name, cells in table().items()} == dict(datasets.MNIST.resources)
-
-
-@pytest.mark.parametrize("name", [name for name, _ in datasets.MNIST.resources])
-def test_a_row_equals_its_file(name):
-    packed = (RAW / name).read_bytes()
+@pytest.mark.parametrize(("folder", "name"), [(folder, name) for folder in SETS for name, _ in SETS[folder].resources])
+def test_a_row_equals_its_file(folder, name):
+    packed = (DATA / folder / "raw" / name).read_bytes()
     unpacked = gzip.decompress(packed)
-    assert table()[name][1:] == [
+    assert table(folder)[name][1:] == [
         str(int.from_bytes(unpacked[4:8], "big")),  # the first size in an IDX header
         str(len(packed)),
         str(len(unpacked)),

@@ -16,9 +16,9 @@ NOBODY = 65534  # a user who owns nothing
 
 # Runs the notebook from the folder it lies in, in a fresh kernel, and keeps what comes out in memory.
 RUN = """
-import sys, nbformat
+import os, sys, nbformat
 from nbclient import NotebookClient
-resources = {"metadata": {"path": "notebooks"}}
+resources = {"metadata": {"path": os.path.dirname(sys.argv[1])}}
 NotebookClient(nbformat.read(sys.argv[1], as_version=4), timeout=600, resources=resources).execute()
 import course_utils
 print(course_utils.__file__)
@@ -61,6 +61,15 @@ def test_a_notebook_runs_from_a_read_only_checkout(read_only):
     ran = read_only(sys.executable, "-c", RUN, "notebooks/00_start_here.ipynb")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip().endswith("checkout/course_utils/__init__.py")  # this copy, and not another one
+
+
+def test_copies_lie_at_home_and_run_there(read_only, tmp_path):
+    made = read_only(sys.executable, "-m", "course_utils", "copies")
+    assert made.returncode == 0, made.stderr
+    place = Path(made.stdout.strip())
+    assert place.parent == tmp_path and (place / "start_page.md").exists()
+    ran = read_only(sys.executable, "-c", RUN, str(place / "00_start_here.ipynb"))
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_checkpoints_go_home_and_not_into_the_checkout(read_only):

@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import Subset
 
 from course_utils import CNN, MODERN, __main__, checkpoints, count_parameters, load_checkpoint, save_checkpoint
-from course_utils.data import ImageSet, Mnist
+from course_utils.data import ImageSet, Splits
 from course_utils.training import History, TrainingDiverged
 from experiments._pages import KINDS, page
 
@@ -49,7 +49,7 @@ def small_mnist(mnist, monkeypatch):
     """What the command trains on, cut down to four steps an epoch."""
     few = ImageSet(mnist.full_train._pixels[:200, 0], mnist.full_train.labels[:200])
     test = ImageSet(mnist.test._pixels[:300, 0], mnist.test.labels[:300])
-    small = Mnist(train=few, validation=few, test=test, full_train=few)
+    small = Splits(train=few, validation=few, test=test, full_train=few)
     small.__dict__["test_first_2000"] = Subset(test, range(100))  # where the cached property looks first
     monkeypatch.setattr(__main__, "load_mnist", lambda root: small)
     return small

@@ -16,8 +16,20 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
-from course_utils.data import RAW, DataError, ImageSet, data_root, in_batches, in_chunks, load_mnist, on_device
+from course_utils.data import (
+    CLOTHES,
+    DataError,
+    ImageSet,
+    data_root,
+    in_batches,
+    in_chunks,
+    load_fashion_mnist,
+    load_mnist,
+    on_device,
+)
 
+SETS = {"MNIST": (load_mnist, datasets.MNIST), "FashionMNIST": (load_fashion_mnist, datasets.FashionMNIST)}
+RAW = Path("MNIST", "raw")
 ARCHIVES = sorted((data_root() / RAW).glob("*.gz"))
 POSIX = pytest.mark.skipif(os.name == "nt", reason="file modes forbid nothing on Windows")
 NOBODY = 65534  # a user who owns nothing
@@ -36,25 +48,28 @@ def no_network():
 
 @pytest.fixture
 def root():
-    """A data folder with the four archives, which everybody may read; pytest's own folders are closed to others."""
+    """A data folder with the archives, which everybody may read; pytest's own folders are closed to others."""
     with TemporaryDirectory() as folder:
         root = Path(folder)
         root.chmod(0o755)
-        (root / RAW).mkdir(parents=True)
-        for archive in ARCHIVES:
-            shutil.copyfile(archive, root / RAW / archive.name)
+        for name in SETS:
+            (root / name / "raw").mkdir(parents=True)
+            for archive in (data_root() / name / "raw").glob("*.gz"):
+                shutil.copyfile(archive, root / name / "raw" / archive.name)
         yield root
-        for path in (root / RAW.parent, root / RAW):  # what a test has forbidden
-            if path.exists():
-                path.chmod(0o755)
+        for name in SETS:
+            for path in (root / name, root / name / "raw"):  # what a test has forbidden
+                if path.exists():
+                    path.chmod(0o755)
 
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory, no_network):
     """A root that torchvision has unpacked the archives in, as the tutorial's script asks it to."""
     root = tmp_path_factory.mktemp("data")
-    shutil.copytree(data_root() / RAW, root / RAW, ignore=shutil.ignore_patterns("*-ubyte"))
-    datasets.MNIST(root, download=True)
+    for name, (_, oracle) in SETS.items():
+        shutil.copytree(data_root() / name / "raw", root / name / "raw", ignore=shutil.ignore_patterns("*-ubyte"))
+        oracle(root, download=True)
     yield root
     shutil.rmtree(root)
 
@@ -90,10 +105,12 @@ def test_sizes_types_and_ranges(mnist, split, count):
     del image_set.images  # cached: 188 MB for full_train
 
 
+@pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize(("split", "train"), [("full_train", True), ("test", False)])
-def test_same_as_torchvision(mnist, unpacked, split, train):
+def test_same_as_torchvision(unpacked, name, split, train):
     """The original's pipeline is the oracle: all pixels and labels of torchvision's dataset, and ToTensor's bits."""
-    ours, oracle = getattr(mnist, split), datasets.MNIST(unpacked, train=train, transform=ToTensor())
+    load, published = SETS[name]
+    ours, oracle = getattr(load(), split), published(unpacked, train=train, transform=ToTensor())
     assert torch.equal(ours[:][0].mul(255).round().byte()[:, 0], oracle.data)
     assert torch.equal(ours.labels, oracle.targets)
     for index in (0, 1, 9_999):
@@ -126,9 +143,16 @@ def test_first_2000_test_images(mnist):
 
 def test_validation_keeps_the_class_proportions(mnist):
     """A twelfth of each class, to within one image."""
-    for digit in range(10):
-        exact = (mnist.full_train.labels == digit).sum().item() / 12
-        assert abs((mnist.validation.labels == digit).sum().item() - exact) <= 1
+    for splits in (mnist, load_fashion_mnist()):
+        for label in range(10):
+            exact = (splits.full_train.labels == label).sum().item() / 12
+            assert abs((splits.validation.labels == label).sum().item() - exact) <= 1
+
+
+def test_the_names_of_the_clothes_are_torchvisions(unpacked):
+    assert [name.lower().split("/")[0] for name in datasets.FashionMNIST(unpacked).classes] == [
+        name.lower() for name in CLOTHES
+    ]
 
 
 def test_train_and_validation_share_out_full_train(mnist):
@@ -253,17 +277,24 @@ DAMAGES = {
 }
 
 
+@pytest.mark.parametrize("folder", SETS)
 @pytest.mark.parametrize(
     ("name", "damage"),
     [(ARCHIVES[0].name, damage) for damage in DAMAGES] + [(archive.name, "empty") for archive in ARCHIVES[1:]],
 )
-def test_damaged_archive(root, name, damage):
-    archive = root / RAW / name
+def test_damaged_archive(root, folder, name, damage):
+    archive = root / folder / "raw" / name
     published = hashlib.md5(archive.read_bytes()).hexdigest()
     archive.write_bytes(DAMAGES[damage](archive.read_bytes()))
     with pytest.raises(DataError) as caught:
-        load_mnist(root)
-    for said in (str(archive), hashlib.md5(archive.read_bytes()).hexdigest(), published, "git checkout -- data"):
+        SETS[folder][0](root)
+    for said in (
+        str(archive),
+        f"{folder}'s authors",
+        hashlib.md5(archive.read_bytes()).hexdigest(),
+        published,
+        "git checkout -- data",
+    ):
         assert said in str(caught.value)
 
 

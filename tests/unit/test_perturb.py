@@ -68,6 +68,7 @@ AMOUNT = {  # a change by an amount, one that can be seen, and one that changes 
     "elastic_warp": (lambda images, alpha: perturb.elastic_warp(images, alpha, sigma=1.5), 1, 0),
     "noise": (perturb.noise, 0.1, 0),
     "blur": (perturb.blur, 0.7, 0),
+    "erase": (perturb.erase, 0.3, 0),
 }
 
 
@@ -189,6 +190,29 @@ def test_the_arrows_are_as_long_at_the_border_as_in_the_middle_and_smoother_with
     fields = [arrows(20, (28, 28), 1.0, sigma, 1) for sigma in (1.0, 3.0, 6.0)]
     rough, smooth, smoother = ((field[..., 1:] - field[..., :-1]).abs().mean().item() for field in fields)
     assert rough > 2 * smooth > 2 * smoother
+
+
+# --- a pen that skips, a pen that is thick ----------------------------------------------------------------------------
+
+
+def test_erase_takes_whole_blocks_about_as_many_as_asked():
+    left = perturb.erase(torch.ones(40, 3, 28, 28), 0.2, seed=4)
+    blocks = left.unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+    assert torch.equal(blocks.amin(4), blocks.amax(4))
+    assert torch.equal(left, left[:, :1].expand_as(left))  # the same gaps in every channel
+    assert left.mean().item() == pytest.approx(0.8, abs=0.01)  # of 7,840 blocks
+    assert not torch.equal(left[0], left[1])
+    assert perturb.erase(torch.ones(1, 1, 5, 7), 0.5).shape == (1, 1, 5, 7)
+    assert perturb.erase(torch.ones(1, 1, 5, 7), 1).sum() == 0
+
+
+def test_thicken_against_a_loop():
+    image = torch.rand(1, 1, 5, 4)
+    thick = perturb.thicken(image)
+    for row in range(5):
+        for column in range(4):
+            around = image[0, 0, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            assert thick[0, 0, row, column] == around.max()
 
 
 # --- noise and blur ---------------------------------------------------------------------------------------------------

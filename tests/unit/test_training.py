@@ -164,7 +164,7 @@ def test_smoothed_labels(few):
 @pytest.mark.parametrize(
     ("wrong", "error", "said"),
     [
-        ({"train": "mnist"}, TypeError, "dataset.*got Mnist"),
+        ({"train": "mnist"}, TypeError, "dataset.*got Splits"),
         ({"train": "loader"}, TypeError, "dataset.*got DataLoader"),
         ({"train": None}, TypeError, "dataset.*got NoneType"),
         ({"look_every": 10, "watch": None}, ValueError, "watch"),

@@ -10,7 +10,6 @@ import torch
 
 from course_utils import perturb, validate
 from course_utils.analysis import receptive_field
-from course_utils.filters import HandMadeFeatures
 from course_utils.models import LocallyConnected2d, dense_of_size
 from course_utils.plots import image_grid
 from course_utils.sizes import conv_output_size
@@ -30,7 +29,6 @@ WHOLE = [
     ("size", lambda value: conv_output_size(value, 1)),
     ("kernel_size", lambda value: receptive_field([(5, 1, 2), (value, 1, 0)])),
     ("stride", lambda value: receptive_field([(5, value, 2)])),
-    ("pool", HandMadeFeatures),
     ("inputs", lambda value: dense_of_size(100, value, 10)),
     ("outputs", lambda value: dense_of_size(100, 10, value)),
     ("columns", lambda value: plt.close(image_grid(torch.rand(3, 2, 2), columns=value))),
@@ -55,7 +53,6 @@ def test_whole_numbers(name, call):
         said(ValueError, lambda wrong=wrong: call(wrong), name, "at least 1", f"{wrong}")
     for call in (lambda: conv_output_size(9, 3, padding=-1), lambda: receptive_field([(3, 1, -1)])):
         said(ValueError, call, "padding", "at least 0", "-1")
-    said(ValueError, lambda: HandMadeFeatures(29), "pool", "at most 28", "29")
 
 
 @pytest.mark.parametrize("value", [28, (28,), (1, 28, 28), None])

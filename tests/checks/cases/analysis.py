@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 06."""
+"""Answers to the exercises of notebooks 06 and 07."""
 
 import math
 
@@ -59,7 +59,32 @@ def auroc_by_curve(known, strangers, thresholds=None):
     return torch.trapezoid(kept, passed)
 
 
+def ceiling(buckets, images):
+    name = max(buckets, key=buckets.get)
+    return name, 1 - (sum(buckets.values()) - buckets[name]) / images
+
+
+def verdict(upper, limit):
+    if all(end < limit for ends in upper.values() for end in ends):
+        return "holds"
+    return "holds partly" if any(ends[0] < limit for ends in upper.values()) else "fails"
+
+
 RIGHT = {
+    "next_action": {
+        "sum": ceiling,
+        "list": lambda *given: list(ceiling(*given)),
+        "tensor": lambda *given: (ceiling(*given)[0], torch.tensor(ceiling(*given)[1])),
+        "array": lambda *given: (ceiling(*given)[0], np.array(ceiling(*given)[1])),
+    },
+    "rule": {
+        "loops": verdict,
+        "tensor": lambda upper, limit: (
+            "holds"
+            if (torch.tensor(list(upper.values())) < limit).all()
+            else ["fails", "holds partly"][int((torch.tensor(list(upper.values()))[:, 0] < limit).any())]
+        ),
+    },
     "most_confused": {
         "loop": confused_by_loop,
         "tensors": lambda matrix: torch.unravel_index(matrix.fill_diagonal_(0).argmax(), matrix.shape),
@@ -172,7 +197,55 @@ def by_sorting(known, strangers):
     return (ranks[:count].sum() - count * (count + 1) / 2) / (count * len(strangers))
 
 
+def most_of_a_row(matrix):
+    """In the row with most mistakes, the most frequent one."""
+    mistakes = without_diagonal(matrix)
+    row = mistakes.sum(1).argmax()
+    return row, mistakes[row].argmax()
+
+
 WRONG = {
+    "next_action": {
+        "as it is": (lambda b, n: (ceiling(b, n)[0], 1 - sum(b.values()) / n), "the accuracy as it is"),
+        "that bucket's mistakes": (
+            lambda b, n: (ceiling(b, n)[0], 1 - max(b.values()) / n),
+            "the other mistakes stay",
+        ),
+        "share of mistakes": (
+            lambda b, n: (ceiling(b, n)[0], max(b.values()) / sum(b.values())),
+            "the bucket's share of the mistakes",
+        ),
+        "gain": (lambda b, n: (ceiling(b, n)[0], max(b.values()) / n), "that is what is gained"),
+        "percent": (lambda b, n: (ceiling(b, n)[0], 100 * ceiling(b, n)[1]), "in percent"),
+        "smallest": (lambda b, n: (min(b, key=b.get), 0.9), "the bucket with the most mistakes is 'cut off'"),
+        "last": (lambda b, n: (list(b)[-1], 0.9), "the bucket with the most mistakes is"),
+        "ceiling only": (lambda b, n: ceiling(b, n)[1], "two things should come back"),
+        "a word": (lambda b, n: (ceiling(b, n)[0], "high"), "the ceiling should be one number"),
+    },
+    "rule": {
+        "any size": (
+            lambda upper, limit: verdict({change: [min(ends), max(ends)] for change, ends in upper.items()}, limit),
+            "what happens at other sizes doesn't help",
+        ),
+        "at the limit": (lambda upper, limit: verdict(upper, limit + 1e-9), "isn't below it"),
+        "one limit": (lambda upper, limit: verdict(upper, 0.5), "Where does your function get the limit from?"),
+        "partly if all at 1 pixel": (
+            lambda upper, limit: (
+                "holds"
+                if verdict(upper, limit) == "holds"
+                else "holds partly"
+                if all(ends[0] < limit for ends in upper.values())
+                else "fails"
+            ),
+            "at least one is at 1 pixel",
+        ),
+        "1 pixel only": (
+            lambda upper, limit: verdict({change: ends[:1] for change, ends in upper.items()}, limit),
+            "Not all changes are forgiven at all sizes",
+        ),
+        "True": (lambda *given: verdict(*given) == "holds", "should come back, and this is a bool"),
+        "other words": (lambda *given: "partly", "is none of the three"),
+    },
     "most_confused": {
         "with diagonal": (lambda matrix: divmod(matrix.argmax().item(), len(matrix)), "diagonal counts the right"),
         "turned": (lambda matrix: confused_by_loop(matrix)[::-1], "the other way round. The row is the label"),
@@ -191,6 +264,8 @@ WRONG = {
             "The first of them, read row by row",
         ),
         "first column of equals": (first_column_of_equals, "The first of them, read row by row"),
+        "row of most mistakes": (most_of_a_row, "your pair (2, 0) counts 7 mistakes"),
+        "column of most mistakes": (lambda matrix: most_of_a_row(matrix.T)[::-1], ""),
         "upper half": (lambda matrix: confused_by_loop(matrix.triu()), "with a matrix of 10 by 10 your pair"),
         "by share": (lambda matrix: confused_by_loop(matrix / matrix.sum(dim=0)), ""),  # another question
         "mistakes below right answers": (mistakes_below_right_answers, "the diagonal counts the right answers"),
@@ -253,8 +328,8 @@ WRONG = {
         "percent": (lambda *scores: 100 * auroc_by_loop(*scores), "in percent"),
         "count": (of_table(lambda higher, ties: higher.sum()), "Divide by all 144 of them"),
         "above a half": (lambda *scores: max(auroc_by_loop(*scores), 1 - auroc_by_loop(*scores)), "stranger scores"),
-        "a little off": (lambda *scores: auroc_by_loop(*scores) + 1e-3, "0.6181 is right, not 0.6191"),
-        "nan": (lambda *scores: math.nan, "0.6181 is right, not nan"),
+        "a little off": (lambda *scores: auroc_by_loop(*scores) + 1e-3, "it should be 0.6181, not 0.6191"),
+        "nan": (lambda *scores: math.nan, "it should be 0.6181, not nan"),
         "a pair": (table, "the AUROC should be one number, and this is a tuple"),
         "emptied": (emptied(0.5), ""),
     },

@@ -1,4 +1,4 @@
-"""Answers to the exercises of notebook 07."""
+"""Answers to the exercises of notebook 08."""
 
 import torch
 import torch.nn.functional as F

@@ -1,5 +1,6 @@
 """Answers to the exercises of notebook 01."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -36,7 +37,46 @@ def one_weight(row, column, weight=1.0):
     return kernel
 
 
+def channels_by_loop(image, kernel):
+    return sum(loops(one, weights) for one, weights in zip(image, kernel, strict=True))
+
+
+def a_test(*sizes, make=torch.randn, same=torch.allclose):
+    """A test of conv2d on images and kernels of these sizes."""
+
+    def agrees(convolve):
+        torch.manual_seed(1)
+        pairs = [(make(image), make(kernel)) for image, kernel in sizes]
+        return all(same(convolve(image, kernel), loops(image, kernel)) for image, kernel in pairs)
+
+    return agrees
+
+
+def a_test_that_sees_shapes(convolve):
+    return convolve(torch.randn(5, 7), torch.randn(2, 3)).shape == (4, 5) and convolve(
+        torch.randn(7, 5), torch.randn(3, 3)
+    ).shape == (5, 3)
+
+
+def close_and_of_one_size(one, other):
+    return one.shape == other.shape and torch.allclose(one, other, atol=1e-5)
+
+
 RIGHT = {
+    "conv2d_channels": {
+        "loop": channels_by_loop,
+        "library": lambda image, kernel: F.conv2d(image[None], kernel[None])[0, 0],
+        "double": lambda image, kernel: F.conv2d(image[None].double(), kernel[None].double())[0, 0],
+    },
+    "catches_mistakes": {
+        "two sizes": a_test(((6, 5), (3, 2)), ((4, 7), (2, 2)), same=close_and_of_one_size),
+        "a tensor": lambda convolve: torch.tensor(
+            a_test(((6, 5), (3, 2)), ((5, 9), (2, 2)), same=close_and_of_one_size)(convolve)
+        ),
+        "numpy": lambda convolve: np.bool_(
+            a_test(((9, 4), (3, 3)), ((4, 9), (3, 3)), same=close_and_of_one_size)(convolve)
+        ),
+    },
     "conv2d": {"loops": loops, "unfolded": unfolded, "library": library},
     "conv2d_stride_padding": {"loops": loops, "unfolded": unfolded, "library": library},
     "shift_kernel": {"float": one_weight(1, 0), "int": one_weight(1, 0).int()},
@@ -93,6 +133,37 @@ def off_with_stride_three(image, kernel, stride, padding):
 
 
 WRONG = {
+    "conv2d_channels": {
+        "kept apart": (
+            lambda image, kernel: torch.stack([loops(*pair) for pair in zip(image, kernel, strict=True)]),
+            "you have 2 maps, one for each channel",
+        ),
+        "mean": (lambda image, kernel: channels_by_loop(image, kernel) / len(image), "the mean over the channels"),
+        "first": (lambda image, kernel: loops(image[0], kernel[0]), "only the first channel counts"),
+        "overwritten": (lambda image, kernel: loops(image[-1], kernel[-1]), "begun anew with each channel"),
+        "one kernel": (lambda image, kernel: loops(image.sum(0), kernel[0]), "met by the weights of the first"),
+        "grey first": (lambda image, kernel: loops(image.sum(0), kernel.sum(0)), "Each has weights of its own"),
+        "ReLU": (lambda image, kernel: channels_by_loop(image, kernel).relu(), "negative responses are cut off"),
+    },
+    "catches_mistakes": {
+        "shapes only": (a_test_that_sees_shapes, "a broken function passes your test: it returns zeros"),
+        "ones": (a_test(((5, 4), (2, 2)), make=torch.ones, same=close_and_of_one_size), "it turns the kernel"),
+        "square": (a_test(((5, 5), (3, 3)), same=close_and_of_one_size), "it is right for square images only"),
+        "always right": (lambda convolve: True, "a broken function passes"),
+        "always wrong": (lambda convolve: False, "says that a right function, PyTorch's, is wrong"),
+        "too strict": (
+            a_test(((6, 5), (3, 3)), ((4, 7), (3, 3)), same=torch.equal),
+            "torch.allclose allows for that",
+        ),
+        "a table": (
+            lambda convolve: convolve(torch.ones(3, 4), torch.ones(2, 2)) == 4,
+            "Is it true of all its places?",
+        ),
+        "stops at another size": (
+            a_test(((5, 4), (2, 2)), ((4, 6), (3, 3))),
+            "with a broken function your function stopped with RuntimeError",
+        ),
+    },
     "conv2d": {
         "flipped": (lambda image, kernel: loops(image, kernel.flip(0, 1)), "the kernel is flipped"),
         "on its side": (lambda image, kernel: loops(image, kernel.T), "lies on its side"),

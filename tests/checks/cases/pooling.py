@@ -22,7 +22,27 @@ def average_weights(channels, size):
     return torch.eye(channels)[:, :, None, None].repeat(1, 1, size, size) / size**2
 
 
+def stays_equal(before, after):
+    ink = (before != 0) | (after != 0)
+    return (before[ink] == after[ink]).float().mean()
+
+
+def verdict(mean, low, high, margin):
+    if low > 0 and mean >= margin:
+        return "better"
+    return "worse" if high < 0 and mean <= -margin else "no difference shown"
+
+
 RIGHT = {
+    "unchanged_share": {
+        "mask": stays_equal,
+        "counted": lambda before, after: (
+            sum(one == other != 0 for one, other in zip(before.flatten(), after.flatten(), strict=True))
+            / sum(bool(one != 0 or other != 0) for one, other in zip(before.flatten(), after.flatten(), strict=True))
+        ),
+        "numpy": lambda before, after: stays_equal(before, after).double().numpy(),
+    },
+    "judge": {"ladder": verdict, "in capitals": lambda *numbers: verdict(*numbers).upper()},
     "max_pool": {"loop": pool_by_loop, "reshape": pool_by_reshape, "library": F.max_pool2d},
     "average_weights": {
         "repeated": average_weights,
@@ -57,10 +77,51 @@ def one_weight_off(channels, size):
 
 def off_for_many_axes(a, b):
     larger = a + F.relu(b - a)
-    return larger if a.dim() == 1 else larger - 0.01 * (torch.arange(a.shape[-1]) == 0)
+    return larger if a.dim() == 1 else larger - 0.01
 
 
 WRONG = {
+    "unchanged_share": {
+        "with the background": (lambda before, after: (before == after).float().mean(), "counts the background"),
+        "where it was": (
+            lambda before, after: (before[before != 0] == after[before != 0]).float().mean(),
+            "places that were 0",
+        ),
+        "where it is": (
+            lambda before, after: (before[after != 0] == after[after != 0]).float().mean(),
+            "places that have become 0",
+        ),
+        "changed": (lambda *maps: 1 - stays_equal(*maps), "the share that changed"),
+        "count": (lambda before, after: ((before == after) & (before != 0)).sum(), "Divide by how many"),
+        "below the line": (
+            lambda before, after: ((before == after) & (before != 0)).float().mean(),
+            "left out above the line",
+        ),
+        "rounded": (lambda *maps: round(float(stays_equal(*maps)), 2), "yours is rounded"),
+    },
+    "judge": {
+        "mean only": (lambda mean, low, high, margin: verdict(mean, 1, 1, margin), "the interval holds 0"),
+        "interval only": (lambda mean, low, high, margin: verdict(9, low, high, 0), "smaller than a reader"),
+        "low above the margin": (
+            lambda mean, low, high, margin: verdict(mean, low - margin + 1e-9, high, margin),
+            "the mean is as large as the margin",
+        ),
+        "never worse": (
+            lambda mean, low, high, margin: "better" if low > 0 and mean >= margin else "no difference shown",
+            "it can be worse as well",
+        ),
+        "above the margin": (
+            lambda mean, low, high, margin: verdict(mean, low, high, margin + 1e-9),
+            "as large as the margin, which is enough",
+        ),
+        "from 0": (
+            lambda mean, low, high, margin: verdict(mean, low + (low == 0), high, margin),
+            "the interval holds 0",
+        ),
+        "turned": (lambda mean, low, high, margin: verdict(-mean, -high, -low, margin), "above 0 is better"),
+        "True": (lambda *numbers: verdict(*numbers) == "better", "should come back, and this is a bool"),
+        "other words": (lambda *numbers: "no difference", "is none of the three"),
+    },
     "max_pool": {
         "mean": (F.avg_pool2d, "average of each window"),
         "all channels": (all_channels, "2 channels became one"),
@@ -96,7 +157,7 @@ WRONG = {
     },
     "larger_of_two": {
         "maximum": (torch.maximum, "you used maximum"),
-        "where": (lambda a, b: torch.where(a > b, a, b), "you used where"),
+        "where": (lambda a, b: torch.where(a > b, a, b), "you used gt, where"),
         "amax": (lambda a, b: torch.stack([a, b]).amax(dim=0), "you used amax"),
         "smaller": (lambda a, b: a - F.relu(a - b), "the smaller one"),
         "ReLU of a": (lambda a, b: F.relu(a) + F.relu(b - F.relu(a)), "the answer is not 0"),
@@ -108,9 +169,9 @@ WRONG = {
     "parameters_without_pooling": {
         "conv2 slides further": ((4 * 12_832, 250_890), "how far it slides"),
         "and further": ((16 * 12_832, 250_890), "how far it slides"),
-        "conv2 without biases": ((12_800, 250_890), "conv2: not 12800"),
+        "conv2 without biases": ((12_800, 250_890), "conv2: the weights are right. The 32 biases"),
         "out with pooling": ((12_832, 15_690), "the number with pooling"),
-        "out without biases": ((12_832, 250_880), "one bias for each"),
+        "out without biases": ((12_832, 250_880), "out: the weights are right. The 10 biases"),
         "one pooling left": ((12_832, 62_730), "with one pooling left"),
         "one pooling left, no biases": ((12_832, 62_720), "with one pooling left"),
         "one too few": ((12_832, 250_889), "out: not 250889"),

@@ -30,7 +30,26 @@ def counts(in_channels, out_channels, height, width, kernel_size, padding):
     )
 
 
+def gap(layer, images):
+    return (layer(images.roll(1, 3)) - layer(images).roll(1, 3)).abs().max()
+
+
+def also_differs(arm, other, named):
+    return [name for name in {**arm, **other} if name != named and arm.get(name, "-") != other.get(name, "-")]
+
+
 RIGHT = {
+    "equivariance_gap": {
+        "roll": gap,
+        "number": lambda layer, images: gap(layer, images).item(),
+        "subtracted": lambda layer, images: torch.dist(layer(images.roll(1, 3)), layer(images).roll(1, 3), p=torch.inf),
+    },
+    "confounds": {
+        "list": also_differs,
+        "set": lambda *arms: set(also_differs(*arms)),
+        "keys": lambda *arms: dict.fromkeys(also_differs(*arms)).keys(),
+        "tuple": lambda *arms: tuple(sorted(also_differs(*arms))),
+    },
     "conv_matrix": {"loops": matrix_by_loops, "single pixels": matrix_by_single_pixels},
     "layer_parameters": {
         "formula": counts,
@@ -81,6 +100,52 @@ def same_size(in_channels, out_channels, height, width, kernel_size, padding):
 
 
 WRONG = {
+    "equivariance_gap": {
+        "invariance": (
+            lambda layer, images: (layer(images.roll(1, 3)) - layer(images)).abs().max(),
+            "asks whether the layer is invariant",
+        ),
+        "mean": (
+            lambda layer, images: (layer(images.roll(1, 3)) - layer(images).roll(1, 3)).abs().mean(),
+            "that is the mean of the differences",
+        ),
+        "signed": (
+            lambda layer, images: (layer(images.roll(1, 3)) - layer(images).roll(1, 3)).max(),
+            "without their signs",
+        ),
+        "down": (
+            lambda layer, images: (layer(images.roll(1, 2)) - layer(images).roll(1, 2)).abs().max(),
+            "To the right is axis 3",
+        ),
+        "always 0": (lambda layer, images: 0.0, "it should be"),
+        "predicate": (lambda layer, images: gap(layer, images) < 1e-4, "should be one number"),
+    },
+    "confounds": {
+        "with the named one": (lambda arm, other, named: {*also_differs(arm, other, ""), named}, "leave out 'layer'"),
+        "those of both only": (
+            lambda arm, other, named: [n for n in arm if n in other and n != named and arm[n] != other[n]],
+            "'weight_decay' is missing: only one of the arms has it",
+        ),
+        "those of the first": (
+            lambda arm, other, named: [n for n in arm if n != named and arm[n] != other.get(n)],
+            "'weight_decay' is missing",
+        ),
+        "missing is None": (
+            lambda arm, other, named: [n for n in {**arm, **other} if n != named and arm.get(n) != other.get(n)],
+            "'seed' is missing: only one of the arms has it",
+        ),
+        "missing is nothing": (
+            lambda arm, other, named: [
+                n for n in {**arm, **other} if n != named and (arm.get(n) or 0) != (other.get(n) or 0)
+            ],
+            "'momentum' is missing: only one of the arms has it",
+        ),
+        "all": (lambda arm, other, named: [name for name in arm if name != named], "is the same in both"),
+        "how many": (lambda *arms: len(also_differs(*arms)), "a list of names should come back"),
+        "pairs": (lambda arm, other, named: list(arm.items()), "without their values"),
+        "one name": (lambda *arms: "head", "a list of names should come back, and this is a str"),
+        "another": (lambda *arms: ["width"], "is not the name of a setting"),
+    },
     "conv_matrix": {
         "one value off": (with_value(-1, -1, 0.01), "1 of 16 rows are off, the first of them row 15: it belongs to"),
         "nan": (with_value(3, 3, math.nan), "1 of 16 rows are off, the first of them row 3"),

@@ -5,7 +5,19 @@ import math
 import numpy as np
 import torch
 
+
+def floor(train_labels, test_labels):
+    return (test_labels == train_labels.mode().values).float().mean()
+
+
 RIGHT = {
+    "floor": {
+        "mode": floor,
+        "counted": lambda train, test: (
+            test.tolist().count(max(set(train.tolist()), key=train.tolist().count)) / len(test)
+        ),
+        "numpy": lambda train, test: np.array((test.numpy() == np.bincount(train.numpy()).argmax()).mean()),
+    },
     "sevens": {"a number": 6265, "a tensor": torch.tensor(6265), "NumPy's": np.int64(6265)},
     "average_image": {
         "mask": lambda images, labels, digit: images[labels == digit].mean(dim=(0, 1)),
@@ -33,6 +45,17 @@ def off_for_a_single_image(images, labels, digit):
 
 
 WRONG = {
+    "floor": {
+        "named by the test": (
+            lambda train, test: floor(test, test),
+            "Whoever guesses has seen the training labels only",
+        ),
+        "in training": (lambda train, test: floor(train, train), "that is how often the digit comes in training"),
+        "one in ten": (lambda train, test: 0.1, "only if all ten digits came equally often"),
+        "the digit": (lambda train, test: train.mode().values, "that is the digit that you would name"),
+        "count": (lambda train, test: 5 * floor(train, test), "Divide by the number of test images"),
+        "percent": (lambda train, test: 100 * floor(train, test), "in percent"),
+    },
     "sevens": {
         "test images": (1028, "10,000 test images"),
         "train images": (5743, "55,000 of train"),

@@ -28,7 +28,19 @@ def step_clearing_afterwards(model, images, labels, optimizer):
     return loss.item()
 
 
+def choose(validation, test):
+    cells = [(rate, epoch) for rate, row in validation.items() for epoch in range(len(row))]
+    rate, epoch = max(cells, key=lambda cell: validation[cell[0]][cell[1]])
+    return rate, epoch + 1, test[rate][epoch]
+
+
 RIGHT = {
+    "choose_on_validation": {
+        "cells": choose,
+        "list": lambda *tables: list(choose(*tables)),
+        "array": lambda *tables: np.array(choose(*tables)),
+        "tensor": lambda *tables: torch.tensor(choose(*tables), dtype=torch.float64),
+    },
     "accuracy": {
         "mean": lambda logits, labels: (logits.argmax(dim=1) == labels).float().mean(),
         "as in the tutorial": lambda logits, labels: (
@@ -91,35 +103,80 @@ def step_with_a_stale_loss(model, images, labels, optimizer, losses=[]):  # noqa
     return losses[-2] if len(losses) == 3 else losses[-1]
 
 
+def up_to_the_first_fall(accuracies):
+    """As a training that stops at once when validation falls."""
+    falls = (epoch for epoch in range(1, len(accuracies)) if accuracies[epoch] < accuracies[epoch - 1])
+    best = accuracies[: next(falls, len(accuracies))]
+    return best.index(max(best)) + 1
+
+
+def last_improvement(accuracies):
+    """The last epoch that was better than the one before."""
+    return max([1] + [epoch + 1 for epoch in range(1, len(accuracies)) if accuracies[epoch] > accuracies[epoch - 1]])
+
+
 def before_the_first_fall(accuracies):
     falls = (epoch for epoch in range(1, len(accuracies)) if accuracies[epoch] <= accuracies[epoch - 1])
     return next(falls, len(accuracies) + 1)
 
 
+def rate_by_last_epoch(validation, test):
+    rate = max(validation, key=lambda rate: validation[rate][-1])
+    return rate, len(test[rate]), test[rate][-1]
+
+
+def from_zero(validation, test):
+    rate, epoch, found = choose(validation, test)
+    return rate, epoch - 1, found
+
+
 WRONG = {
+    "choose_on_validation": {
+        "by the test": (lambda validation, test: choose(test, test), "Whoever chooses by it has no untouched images"),
+        "reports validation": (lambda validation, test: choose(validation, validation), "chosen for being high"),
+        "reports the best": (
+            lambda validation, test: (*choose(validation, test)[:2], max(map(max, test.values()))),
+            "it is the best that the test set has anywhere",
+        ),
+        "last epoch": (rate_by_last_epoch, "the last epoch only"),
+        "from 0": (from_zero, "Python counts from 0"),
+        "first rate": (
+            lambda validation, test: choose({next(iter(validation)): next(iter(validation.values()))}, test),
+            "of all rates and all epochs",
+        ),
+        "accuracy only": (lambda validation, test: choose(validation, test)[2], "three numbers should come back"),
+        "rounded": (
+            lambda validation, test: (*choose(validation, test)[:2], round(choose(validation, test)[2], 1)),
+            "At learning rate 0.1, epoch 2, the test accuracy should be 0.96",
+        ),
+    },
     "accuracy": {
         "count": (lambda logits, labels: (logits.argmax(1) == labels).sum(), "Divide by the number of images"),
         "percent": (lambda *arguments: 100 * accuracy_by_loop(*arguments), "in percent"),
         "share of wrong answers": (lambda *arguments: 1 - accuracy_by_loop(*arguments), "share of wrong"),
         "wrong axis where it fits": (wrong_axis_where_it_fits, "with logits of shape (10, 10)"),
-        "smallest logit": (lambda z, labels: (z.argmin(1) == labels).float().mean(), "the largest in its row"),
+        "smallest logit": (lambda z, labels: (z.argmin(1) == labels).float().mean(), "the largest logit in its row"),
+        "by size": (
+            lambda z, labels: (z.abs().argmax(1) == labels).float().mean(),
+            "the largest logit in its row",
+        ),
         "batch of one": (small_batch_wrong, "with logits of shape (1, 3)"),
-        "always by 10": (lambda z, labels: (z.argmax(1) == labels).sum() / 10, "with logits of shape (8, 10)"),
+        "always by 10": (lambda z, labels: (z.argmax(1) == labels).sum() / 10, "with logits of shape (300, 10)"),
         "rounded": (lambda *arguments: round(accuracy_by_loop(*arguments), 2), "with logits of shape"),
         "one left out": (lambda z, labels: accuracy_by_loop(z[1:], labels[1:]), "with logits of shape"),
-        "mask": (lambda z, labels: z.argmax(1) == labels, "one number, and this is a tensor of shape (8,)"),
-        "nan": (lambda logits, labels: math.nan, "the largest in its row"),
+        "mask": (lambda z, labels: z.argmax(1) == labels, "one number, and this is a tensor of shape (300,)"),
+        "nan": (lambda logits, labels: math.nan, "the largest logit in its row"),
     },
     "training_step": {
         "no update": (step("clear backward"), "the weights did not move"),
         "cleared before the update": (step("backward clear step"), "the weights did not move"),
         "never cleared": (step("backward step"), "Gradients add up until zero_grad"),
-        "backward twice": (step("clear backward backward step"), "not by this batch's gradient"),
-        "two updates": (step("clear backward step step"), "not by this batch's gradient"),
+        "backward twice": (step("clear backward backward step"), "but 2 times as far as they should"),
+        "two updates": (step("clear backward step step"), "but 2 times as far as they should"),
         "loss after the update": (step(after=True), "before the update"),
         "sum over the batch": (step(loss_of=lambda z, y: F.cross_entropy(z, y, reduction="sum")), "averaged over"),
         "softmax before the loss": (step(loss_of=lambda z, y: F.cross_entropy(z.softmax(1), y)), "logits as they are"),
-        "its own optimizer": (step_with_its_own_optimizer, "not by this batch's gradient"),
+        "its own optimizer": (step_with_its_own_optimizer, "but 0.2 times as far"),
         "one weight off": (step_off_in_one_weight, "not by this batch's gradient"),
         "stale loss at the third step": (step_with_a_stale_loss, "the loss of step 3 of three should be"),
         "nan": (step(result=lambda loss: math.nan), "not nan"),
@@ -135,6 +192,11 @@ WRONG = {
             lambda accuracies: len(accuracies) - accuracies[::-1].index(max(accuracies)),
             "the first of them cost less",
         ),
+        "up to the first fall": (
+            lambda accuracies: up_to_the_first_fall(accuracies),
+            "the best epoch is number 4, not 2",
+        ),
+        "last improvement": (last_improvement, "not 3"),
         "before the first fall": (before_the_first_fall, "the best epoch is number 3, not 4"),
         "fails for one epoch": (
             lambda accuracies: accuracies.index(max(accuracies)) + 1 if accuracies[1] else 1,
