@@ -1,4 +1,4 @@
-"""Command line: python -m course_utils train | evaluate | lab | copies | fresh."""
+"""Command line: python -m course_utils train | evaluate | read | lab | copies | fresh."""
 
 import argparse
 import json
@@ -13,18 +13,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import copies, distributed
+from course_utils import copies, distributed, evidence, photo
 from course_utils.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from course_utils.data import DataError, Splits, load_mnist
 from course_utils.distributed import ProcessCountError, ProcessesDiffer, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
 from course_utils.outputs import BadOutput, Outputs
+from course_utils.photo import BadPhoto
 from course_utils.recipes import EXPERIMENTS, Experiment
 from course_utils.streams import unfailing_output
 from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit
 
-BAD_INPUT = (BadOutput, DataError, CheckpointError, ProcessCountError, ProcessesDiffer, copies.CopiesError)
+BAD_INPUT = (BadOutput, BadPhoto, DataError, CheckpointError, ProcessCountError, ProcessesDiffer, copies.CopiesError)
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
 
 
@@ -77,7 +78,8 @@ def _reason(error: OSError) -> str:
 
 def _parser() -> OneLineParser:
     parser = OneLineParser(
-        prog="python -m course_utils", description="Open the notebooks; train and evaluate the course's networks."
+        prog="python -m course_utils",
+        description="Open the notebooks; train and evaluate the course's networks; read handwriting with them.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -107,6 +109,18 @@ def _parser() -> OneLineParser:
     test.add_argument("checkpoint", help="a file that `train --save` wrote")
     _add_common(test)
     test.set_defaults(command=_evaluate)
+
+    read = commands.add_parser(
+        "read",
+        help="read the digits on a photo of your own handwriting",
+        description="Read the digits on a picture of paper, line by line, and say how sure the network is of each.",
+        epilog="Example: python -m course_utils read photo.jpg --json out.json",
+    )
+    read.add_argument("picture", help="a photo or a screenshot: JPEG, PNG, …; dark ink on light paper or light on dark")
+    read.add_argument("--json", type=Path, metavar="FILE", help="write digits, confidence and boxes here")
+    read.add_argument("--checkpoint", metavar="FILE", help="a file that `train --save` wrote (default: the stored one)")
+    read.add_argument("--device", type=_device, help="cpu, cuda or mps (default: the best there is)")
+    read.set_defaults(command=_read)
 
     lab = commands.add_parser(
         "lab",
@@ -241,6 +255,45 @@ def _evaluate(options: argparse.Namespace) -> int:
     model = load_checkpoint(options.checkpoint).to(choose_device(options.device))
     _print_accuracy(_test_accuracy(model, load_mnist(options.data)))
     return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    outputs = options.outputs = _outputs_of_reading(options)
+    page = photo.find_digits(options.picture)
+    temperature, threshold = photo.stored_reader()
+    if options.checkpoint:
+        temperature = 1.0  # the stored one is the stored network's
+    checkpoint = options.checkpoint or evidence.folder() / photo.CHECKPOINT
+    network = load_checkpoint(checkpoint).to(choose_device(options.device))
+    reading = photo.read(network, page.images, temperature, threshold)
+    if options.json:
+        result = {
+            "digits": reading.digits.tolist(),
+            "confidence": reading.confidence.tolist(),
+            "sure": reading.sure.tolist(),
+            "boxes": page.boxes,
+            "line": page.line,
+            "remarks": page.remarks,
+            "picture": options.picture,
+            "checkpoint": str(options.checkpoint or photo.CHECKPOINT),
+            "temperature": temperature,
+            "threshold": threshold,
+        }
+        outputs.write(options.json, lambda: write_whole(options.json, json.dumps(result, indent=1) + "\n"))
+    print(photo.in_words(page, reading))
+    if outputs.failed:
+        return _stop(f"error: {'; '.join(outputs.failed)}; {_on_disk(options)}", FAILED)
+    return 0
+
+
+def _outputs_of_reading(options: argparse.Namespace) -> Outputs:
+    """The JSON file, which must not take the place of what is read."""
+    if options.json is None:
+        return Outputs({})
+    for read in filter(None, (options.picture, options.checkpoint)):
+        if os.path.exists(read) and os.path.exists(options.json) and os.path.samefile(read, options.json):
+            raise BadOutput(f"--json and {read!r} are the same file: one would overwrite the other")
+    return Outputs({"--json": options.json})
 
 
 def _copies(options: argparse.Namespace) -> int:

@@ -37,7 +37,7 @@ CLAIMS = {
     "C3": Claim("In theory, a CNN is invariant to scale, translation and rotation", "first paragraph", "07"),
     "C4": Claim("Local connection cuts the number of parameters", "second paragraph", "02"),
     "C5": Claim("Weight sharing cuts it further, makes training easier and overfitting less", "second paragraph", "02"),
-    "C6": Claim("Weight sharing gives tolerance to translation", "second paragraph", "02"),
+    "C6": Claim("Weight sharing gives tolerance to translation", "second paragraph", "03"),
     "C7": Claim("Pooling cuts the outputs, and so the parameters that follow", "second paragraph", "03"),
     "C8": Claim("Pooling gives tolerance to slight deformation and so generalises better", "second paragraph", "03"),
     "C9": Claim(

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from traitlets import Dict, Float, Int, default, observe, validate
 
+from course_utils.mnist_form import mnist_way, scaled
 from course_utils.models import LayerCall, device_of, evaluation_mode, recorded
 from course_utils.plots import image_axes
 from course_utils.validate import IMAGE_SHAPE
 from course_utils.widgets.base import Converted, CourseWidget, module, static
 from course_utils.widgets.images import as_bytes, digit_images
-from course_utils.widgets.strokes import PEN_WIDTH, check_strokes, draw, mnist_way, scaled
+from course_utils.widgets.strokes import PEN_WIDTH, check_strokes, draw
 
 WAYS = ("drawn", "mnist")
 WAY_NAMES = {"drawn": "As drawn", "mnist": "MNIST's way"}

@@ -4,10 +4,10 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from course_utils.mnist_form import mnist_way, scaled
 from course_utils.models import CNN, ModernCNN, device_of, downsampled_cnn
 from course_utils.widgets import BlindLabels, DrawDigit, KernelPlayground, ShiftExplorer
 from course_utils.widgets.draw_digit import montage
-from course_utils.widgets.strokes import mnist_way, scaled
 
 IMAGES = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(1))
 LINE = [[(0.5, 0.1), (0.5, 0.9)]]

@@ -48,6 +48,7 @@ def test_every_notebook_opens_from_the_one_before_and_works(lab, number):
         before = NOTEBOOKS[number - 1].name
         if lab.path() != before:  # this test runs alone, or the one before has failed
             lab.open(before)
+            lab.save()  # opened, it counts as changed, and closing it would ask
         follow_link(lab, path)
         lab.wait_until_open(path)
         lab.close(before)
@@ -85,7 +86,7 @@ def solve(lab, stub: int) -> None:
     lab.write(stub, answer(lab.cells()[stub + 2].source))
     lab.run(stub)
     check = lab.run(stub + 1)
-    assert check.text().split()[-1:] == ["correct"]
+    assert check.text().split()[-1] in ("correct", "noted")  # noted: there is no right answer
     kept = json.loads((lab.server.root / records.NAME).read_bytes())["solved"]
     number, name = lab.path()[:2], re.search(r"checks\.(\w+)", check.source)[1]
     assert f"{number} {name}" in kept

@@ -17,6 +17,7 @@ from torch.utils.data import Subset
 from course_utils import CNN, MODERN, __main__, checkpoints, count_parameters, load_checkpoint, save_checkpoint
 from course_utils.data import ImageSet, Splits
 from course_utils.training import History, TrainingDiverged
+from experiments._pages import KINDS, page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "course_utils"]
@@ -157,11 +158,12 @@ def test_defaults(small_mnist, here, capsys):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ([], ["train", "evaluate"]),
+        ([], ["train", "evaluate", "read"]),
         (["train"], ["--recipe {", "--epochs", "--seed", "--json FILE", "--save", "--resume", "--device", "torchrun"]),
         (["evaluate"], ["checkpoint", "--device", "--data"]),
+        (["read"], ["picture", "--json FILE", "--checkpoint", "--device", "photo.jpg"]),
     ],
-    ids=["all", "train", "evaluate"],
+    ids=["all", "train", "evaluate", "read"],
 )
 def test_help(command, words, capsys):
     assert run(*command, "--help") == 0
@@ -201,6 +203,13 @@ BAD = {
     "checkpoint missing": (["evaluate", "nowhere.pt"], "nowhere.pt"),
     "checkpoint is text": (["evaluate", "text.pt"], "text.pt is not a checkpoint"),
     "checkpoint is a folder": (["evaluate", "."], ". is a folder"),
+    "no picture": (["read"], "picture"),
+    "picture missing": (["read", "nowhere.jpg"], "there is no file nowhere.jpg"),
+    "picture is a folder": (["read", "."], ". is a folder; name one picture"),
+    "picture is text": (["read", "text.pt"], "text.pt is a text, not a picture"),
+    "json on the picture": (["read", "text.pt", "--json", "hard"], "--json and 'text.pt' are the same file"),
+    "json on the checkpoint": (["read", "a", "--checkpoint", "text.pt", "--json", "hard"], "are the same file"),
+    "json of a reading": (["read", "text.pt", "--json", "no/such/folder/a"], "the folder of 'no/such/folder/a'"),
 }
 
 
@@ -263,6 +272,44 @@ def test_a_network_of_other_shapes(here, capsys):
     save_checkpoint(model, "seven.pt")
     assert run("evaluate", "seven.pt") == 2
     _assert_one_line(capsys, "size mismatch for out.weight")
+
+
+# --- reading a photo --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photo_of_digits(mnist, here):
+    images, labels = mnist.validation[:8]
+    page(KINDS["squared"], images, labels.tolist(), 4, seed=1).picture.save("photo.png")
+    return labels.tolist()
+
+
+def test_a_photo_is_read_line_by_line(photo_of_digits, capsys):
+    assert run("read", "photo.png", "--json", "out.json", "--device", "cpu") == 0
+    lines = capsys.readouterr().out.splitlines()
+    result = stored()
+    assert sum(found == digit for found, digit in zip(result["digits"], photo_of_digits, strict=True)) >= 7
+    assert lines[:2] == [" ".join(map(str, result["digits"][start : start + 4])) for start in (0, 4)]
+    sure = [confidence >= result["threshold"] for confidence in result["confidence"]]
+    assert result["sure"] == sure
+    assert ["not sure" in line for line in lines if line.startswith("digit ")] == [not one for one in sure]
+    assert all(len(box) == 4 and min(box) >= 0 for box in result["boxes"])
+
+
+def test_another_network_reads_with_its_own_confidence(photo_of_digits, capsys):
+    save_checkpoint(CNN(), "cnn.pt")
+    assert run("read", "photo.png", "--json", "out.json", "--checkpoint", "cnn.pt", "--device", "cpu") == 0
+    result = stored()
+    assert (result["checkpoint"], result["temperature"]) == ("cnn.pt", 1.0)
+    assert capsys.readouterr().out.count("not sure") == len(result["digits"]) == 8  # it was never trained
+
+
+def test_a_reading_that_finds_the_disk_full_is_printed(photo_of_digits, capsys):
+    with disk_for(100):
+        assert run("read", "photo.png", "--json", "out.json", "--device", "cpu") == 1
+    said = capsys.readouterr()
+    assert "out.json could not be written: File too large" in said.err and said.err.count("\n") == 1
+    assert said.out.count("digit ") >= 8
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from torch import nn
 from torch.utils.data import Subset
 
 from course_utils import CNN, ORIGINAL, ModernCNN, fit
+from course_utils.mnist_form import mnist_way, scaled
 from course_utils.models import downsampled_cnn
 from course_utils.widgets.draw_digit import DrawDigit, montage, read
-from course_utils.widgets.strokes import draw, mnist_way, scaled
+from course_utils.widgets.strokes import draw
 from tools.bench.digit_strokes import DIGITS, resized
 
 LINE = [[(0.5, 0.1), (0.5, 0.9)]]

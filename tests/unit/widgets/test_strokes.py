@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from course_utils.widgets.strokes import check_strokes, draw, mnist_way, scaled
+from course_utils.mnist_form import mnist_way, scaled
+from course_utils.widgets.strokes import check_strokes, draw
 from tools.bench.digit_strokes import DIGITS, resized
 
 
