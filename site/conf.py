@@ -1,7 +1,6 @@
 """Sphinx's settings for the web edition. tools/build_site.py prepares the sources and calls Sphinx."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -14,8 +13,11 @@ language = "en"
 extensions = ["myst_nb", "mathml", "folds"]
 html_theme = "sphinx_book_theme"
 html_theme_options = {"use_download_button": False, "use_fullscreen_button": False, "show_toc_level": 2}
-html_static_path = [os.path.relpath(HERE / "_static", HERE)]
+html_static_path = ["_static", "_build/static"]
 html_css_files = ["course.css"]
+html_js_files = [("parts.js", {"type": "module"})]
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

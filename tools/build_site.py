@@ -12,6 +12,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from tools import site_parts
+
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "site"
 BUILD = SITE / "_build"
@@ -53,6 +55,12 @@ def _fold_and_describe(cell: dict) -> None:
         tags.append("hide-cell")
     elif hidden.get("source_hidden"):
         tags.append("hide-input")
+    for output in cell["outputs"]:
+        text = "".join(output.get("data", {}).get("text/plain", ""))
+        if "interactive part" in text:
+            title = text.strip("[").partition(":")[0]
+            if title in site_parts.NAMES:  # the others keep their line, which says where they run
+                output["data"] = {"text/html": site_parts.placeholder(title), "text/plain": text}
     # myst-nb takes the text for those who don't see a figure from the cell, Jupyter keeps it with the output
     alts = [output.get("metadata", {}).get("image/png", {}).get("alt") for output in cell["outputs"]]
     if alt := " ".join(filter(None, alts)):
@@ -78,10 +86,15 @@ def front_page(names: list[str]) -> str:
     contents = "\n".join(names)
     return f"""# Convolutional networks, one claim at a time
 
+{site_parts.placeholder("Draw a digit")}
+
+You have seen what each block of a small network makes of your digit: bright where one of its filters found what it
+looks for. [What is such a filter? Begin here.](01_convolution_intuition)
+
+## The course
+
 A course in notebooks. You build a convolutional network that reads handwritten digits, and put what is said about such
 networks to the test. Here you can read all of it; to run it you need Python and `make lab`.
-
-[Begin with the first idea: what a convolution is](01_convolution_intuition)
 
 ```{{toctree}}
 :caption: The notebooks
@@ -102,6 +115,7 @@ def build() -> int:
         collapsed[path.stem] = prepare(notebook, path.name, repository)
         (source / path.name).write_text(json.dumps(notebook), encoding="utf-8")
         names.append(path.stem)
+    site_parts.write(BUILD / "static" / "parts")
     (source / "index.md").write_text(front_page(names), encoding="utf-8")
     (BUILD / "collapsed.json").write_text(json.dumps(collapsed), encoding="utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-c", SITE, "-d", BUILD / "doctrees", source, html]
@@ -111,6 +125,7 @@ def build() -> int:
     (html / "notebooks").mkdir()
     for path in tracked_notebooks():
         shutil.copyfile(path, html / "notebooks" / path.name)
+    shutil.rmtree(html / "_sources", ignore_errors=True)  # the notebooks themselves are there
     for left in (".buildinfo", "objects.inv"):
         (html / left).unlink(missing_ok=True)
     (html / ".nojekyll").touch()
