@@ -12,7 +12,14 @@ html_title = project
 language = "en"
 extensions = ["myst_nb", "mathml", "folds"]
 html_theme = "sphinx_book_theme"
-html_theme_options = {"use_download_button": False, "use_fullscreen_button": False, "show_toc_level": 2}
+html_theme_options = {
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+    "show_toc_level": 2,
+    "navbar_persistent": [],
+    "home_page_in_toc": True,
+}
+html_sidebars = {"**": ["search-button-field.html", "sbt-sidebar-nav.html"]}  # the logo would be in no landmark
 html_static_path = ["_static", "_build/static"]
 html_css_files = ["course.css"]
 html_js_files = [("parts.js", {"type": "module"})]
