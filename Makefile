@@ -7,6 +7,7 @@
 # make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
 # make links      do the links that leave the course still lead somewhere? Asks the internet
+# make site       the web edition, in site/_build/html; needs the extra `site` of pyproject.toml
 # make lock       pin what Binder installs to what was tested here
 #
 # PYTHON=python3.12   make .venv with that Python
@@ -23,7 +24,7 @@ export TORCH
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 export PIP_USER := 0
 
-.PHONY: lab check test notebooks readme evidence bench bench-course links lock clean for-learners for-tests
+.PHONY: lab check test notebooks readme evidence bench bench-course links site lock clean for-learners for-tests
 .DELETE_ON_ERROR:
 
 lab: for-learners
@@ -55,6 +56,9 @@ bench-course: for-tests
 
 links: for-tests
 	$(RUN) pytest -m network tests/repo
+
+site: for-tests
+	$(RUN) tools.build_site
 
 lock: for-tests
 	$(RUN) tools.lock
