@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.mnist_form import SIZE, mnist_way  # noqa: F401  a notebook takes mnist_way from here
+from course_utils.mnist_form import SIZE
 
 FINE = 10 * SIZE  # pixels of the black-and-white picture's side
 PIXEL_CENTRES = np.arange(FINE) + 0.5
