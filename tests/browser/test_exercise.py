@@ -3,8 +3,11 @@
 import pytest
 
 NOTEBOOK = "03_pooling.ipynb"
-WRONG = "def max_pool(images, size):\n    return F.avg_pool2d(images, size)"
-RIGHT = "def max_pool(images, size):\n    return F.max_pool2d(images, size)"
+WRONG = "def unchanged_share(before, after):\n    return (before == after).float().mean()"
+RIGHT = (
+    "def unchanged_share(before, after):\n    ink = (before != 0) | (after != 0)\n"
+    "    return (before[ink] == after[ink]).float().mean()"
+)
 
 
 @pytest.fixture(scope="module")
@@ -14,12 +17,12 @@ def stub(lab) -> int:
     cells = lab.cells()
     imports = next(cell.index for cell in cells if cell.kind == "code")
     assert not lab.run(imports).troubles()
-    return next(cell.index for cell in cells if "exercise" in cell.tags and "def max_pool(" in cell.source)
+    return next(cell.index for cell in cells if "exercise" in cell.tags and "def unchanged_share(" in cell.source)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [(None, "not tried yet"), (WRONG, "that is the average of each window"), (RIGHT, "correct")],
+    [(None, "not tried yet"), (WRONG, "that counts the background"), (RIGHT, "correct")],
     ids=["stub", "wrong", "right"],
 )
 def test_check_answers(lab, stub, answer, says):
@@ -36,5 +39,5 @@ def test_solution_unfolds(lab, stub):
     solution = lab.cell(stub + 2)
     assert solution.locator(".cm-content:visible").count() == 0, "the solution is not folded"
     solution.locator(".jp-InputPlaceholder").click()
-    assert "def max_pool_solution" in solution.locator(".cm-content").inner_text()
+    assert "def unchanged_share_solution" in solution.locator(".cm-content").inner_text()
     lab.screenshot("exercise-solution")
