@@ -13,19 +13,18 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import copies, distributed, evidence, photo
+from course_utils import copies, distributed, evidence
 from course_utils.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from course_utils.data import DataError, Splits, load_mnist
 from course_utils.distributed import ProcessCountError, ProcessesDiffer, ProcessLost
 from course_utils.files import write_whole
 from course_utils.models import count_parameters
 from course_utils.outputs import BadOutput, Outputs
-from course_utils.photo import BadPhoto
 from course_utils.recipes import EXPERIMENTS, Experiment
 from course_utils.streams import unfailing_output
 from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit
 
-BAD_INPUT = (BadOutput, BadPhoto, DataError, CheckpointError, ProcessCountError, ProcessesDiffer, copies.CopiesError)
+BAD_INPUT = (BadOutput, DataError, CheckpointError, ProcessCountError, ProcessesDiffer, copies.CopiesError)
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
 
 
@@ -258,8 +257,14 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
-    outputs = options.outputs = _outputs_of_reading(options)
-    page = photo.find_digits(options.picture)
+    from course_utils import photo  # here: it brings matplotlib and scikit-learn, for which no other command need wait
+
+    read = filter(None, (options.picture, options.checkpoint))
+    outputs = options.outputs = Outputs({"--json": options.json} if options.json else {}, read)
+    try:
+        page = photo.find_digits(options.picture)
+    except photo.BadPhoto as error:
+        return _stop(f"error: {error}", BAD_USE)
     temperature, threshold = photo.stored_reader()
     if options.checkpoint:
         temperature = 1.0  # the stored one is the stored network's
@@ -284,16 +289,6 @@ def _read(options: argparse.Namespace) -> int:
     if outputs.failed:
         return _stop(f"error: {'; '.join(outputs.failed)}; {_on_disk(options)}", FAILED)
     return 0
-
-
-def _outputs_of_reading(options: argparse.Namespace) -> Outputs:
-    """The JSON file, which must not take the place of what is read."""
-    if options.json is None:
-        return Outputs({})
-    for read in filter(None, (options.picture, options.checkpoint)):
-        if os.path.exists(read) and os.path.exists(options.json) and os.path.samefile(read, options.json):
-            raise BadOutput(f"--json and {read!r} are the same file: one would overwrite the other")
-    return Outputs({"--json": options.json})
 
 
 def _copies(options: argparse.Namespace) -> int:

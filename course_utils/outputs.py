@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
@@ -18,14 +18,15 @@ class BadOutput(ValueError):
 class Outputs:
     """The files that were named, by option; what of them was written, and what could not be.
 
-    Raises `BadOutput` for a folder or a device, for a file that can't be written, and for two names of one file, be it
-    the one that standard output goes to.
+    `read` are files that the command reads. Raises `BadOutput` for a folder or a device, for a file that can't be
+    written, and for two names of one file, be it one that is read or the one that standard output goes to.
     """
 
-    def __init__(self, named: dict[str, Path]):
+    def __init__(self, named: dict[str, Path], read: Iterable[str] = ()):
         self.written: list[str] = []
         self.failed: list[str] = []
         taken = {_of_stream(stream): "the output" for stream in (sys.stdout, sys.stderr)}
+        taken |= {_identity(Path(name)): repr(name) for name in read if os.path.exists(name)}
         for option, path in named.items():
             _check(path)
             other = taken.setdefault(_identity(path), option)

@@ -130,7 +130,7 @@ def read(network: nn.Module, images: Tensor, temperature: float = 1.0, threshold
     """What `network` reads in images (N, 1, 28, 28); it is sure of an answer with a confidence of `threshold` or more.
 
     The confidence is the highest of the ten probabilities, of logits divided by `temperature`. `stored_reader` has
-    the network, temperature and threshold that `python -m course_utils read` uses.
+    the temperature and the threshold that `python -m course_utils read` uses with the stored network.
     """
     logits = logits_of(network, validate.images(images, IMAGE_SHAPE))
     confidence, digits = probabilities_of(logits, temperature).max(dim=1)

@@ -427,3 +427,11 @@ def test_ctrl_c_in_a_terminal(here, sigint):
     assert process.returncode == 130
     assert stored()["history"]["interrupted"] is True
     assert 1 <= len(stored()["history"]["step_loss"]) < 1200
+
+
+def test_no_command_waits_for_libraries_that_reading_alone_needs():
+    """They take longer to import than the rest together, in each process of torchrun too."""
+    code = "import sys, course_utils.__main__; print({'matplotlib', 'sklearn', 'scipy'} & sys.modules.keys())"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
