@@ -77,8 +77,9 @@ def give_back(which: str, place: Path | None = None) -> str:
     `which` is a number, a name or the beginning of one. Raises `CopiesError` if there is none.
     """
     place = folder() if place is None else place
-    name = _name(which)
-    content, path = originals()[name], place / name
+    fresh = originals()
+    name = _name(which, list(fresh))
+    content, path = fresh[name], place / name
     place.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.read_bytes() == content:
         return f"{name} is as it was; there is nothing to give back."
@@ -102,6 +103,16 @@ def originals() -> dict[str, bytes]:
     notebooks = {path.name: _read(path) for path in sorted((repository.root() / "notebooks").glob("*.ipynb"))}
     copied = {name: _text(_cleared(notebook)).encode() for name, notebook in notebooks.items()}
     return {**copied, START_PAGE: _start_page(notebooks).encode()}
+
+
+def contents(notebooks: dict[str, dict], folder: str = "") -> list[str]:
+    """A table of notebooks, by name, from the first cell of each, in lines of Markdown; links begin with `folder`."""
+    lines = ["| | Notebook | Its question | Minutes |", "|---|---|---|---|"]
+    for name, notebook in notebooks.items():
+        opening = OPENING.match("".join(notebook["cells"][0]["source"]))
+        number, title, question, minutes = opening.groups() if opening else (name[:2], name, "", "")
+        lines.append(f"| {number} | [{title}]({folder}{name}) | {question} | {minutes} |")
+    return lines
 
 
 def command() -> str:
@@ -154,18 +165,12 @@ def _cleared(notebook: dict) -> dict:
 
 
 def _start_page(notebooks: dict[str, dict]) -> str:
-    rows = ["| | Notebook | Its question | Minutes |", "|---|---|---|---|"]
-    for name, notebook in notebooks.items():
-        opening = OPENING.match("".join(notebook["cells"][0]["source"]))
-        number, title, question, minutes = opening.groups() if opening else (name[:2], name, "", "")
-        rows.append(f"| {number} | [{title}]({name}) | {question} | {minutes} |")
     page = (HERE / START_PAGE).read_text(encoding="utf-8")
-    return page.replace("{contents}", "\n".join(rows)).replace("{command}", command())
+    return page.replace("{contents}", "\n".join(contents(notebooks))).replace("{command}", command())
 
 
-def _name(which: str) -> str:
-    """Of the one notebook that is meant."""
-    names = list(originals())
+def _name(which: str, names: list[str]) -> str:
+    """Of the one among `names` that is meant."""
     said = Path(str(which)).name.removesuffix(".ipynb")
     said = said.zfill(2) if said.isdecimal() else said
     meant = [name for name in names if name.startswith(said)] if said else []

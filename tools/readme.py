@@ -28,12 +28,8 @@ WIDTH = 120
 
 def notebooks() -> list[str]:
     """The table of contents, from the first cell of each notebook."""
-    lines = ["| | Notebook | Its question | Minutes |", "|---|---|---|---|"]
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        opening = copies.OPENING.match(nbformat.read(path, as_version=4).cells[0].source)
-        number, title, question, minutes = opening.groups()
-        lines.append(f"| {number} | [{title}](notebooks/{path.name}) | {question} | {minutes} |")
-    return lines
+    found = {path.name: nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    return copies.contents(found, folder="notebooks/")
 
 
 def verdicts() -> list[str]:
