@@ -140,16 +140,6 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def with_head(layer: nn.Module) -> nn.Sequential:
-    """`layer`, which makes (N, 16, 28, 28), then ReLU and one linear layer that reads all 12,544 numbers."""
-    return nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(16 * 28 * 28, 10))
-
-
-def with_small_head(layer: nn.Module) -> nn.Sequential:
-    """As `with_head`, but each map is first max-pooled to 7 by 7: a head of 7,850 parameters instead of 125,450."""
-    return nn.Sequential(layer, nn.ReLU(), nn.MaxPool2d(4), nn.Flatten(), nn.Linear(16 * 7 * 7, 10))
-
-
 # Ways from 28 by 28 down to what the last layer reads: see notebook 03. The strides of the two convolutions, and the
 # layer that follows each.
 DOWNSAMPLING: dict[str, tuple[int, int, Callable[[], nn.Module] | None]] = {

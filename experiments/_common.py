@@ -1,16 +1,15 @@
-"""What experiments share: a network trained with a seed, a choice among candidates, and what those of 02 have alike."""
+"""What experiments share: a network trained with a seed, the images of a seed, a choice among candidates."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.utils.data import Dataset, Subset
 
-from course_utils import ORIGINAL, evaluate, fit
+from course_utils import fit
 from course_utils.data import Splits
-from course_utils.recipes import Experiment, Recipe, settings_of
+from course_utils.recipes import Experiment, Recipe
 from course_utils.training import History
 
 Candidate = TypeVar("Candidate")
@@ -42,41 +41,6 @@ def tune(
     return candidates[scores.index(max(scores))], scores
 
 
-# --- notebook 02: layers with the same outputs, on 1,000 to 10,000 images ---------------------------------------------
-
-# More passes over fewer images: each run ends with its training images learned, or nearly.
-EPOCHS = {1000: 15, 3000: 6, 10_000: 3}
-SEEDS = [1, 2, 3]
-TUNING_SEED = 4  # neither these training images nor these first weights occur in the experiments
-RECIPE = replace(ORIGINAL, name="run", batch_size=100, schedule="one-cycle")
-SHARED_SETTINGS = {
-    "recipe": settings_of(RECIPE, tuned=("learning_rate", "epochs")),
-    "train_on": "train",
-    "tuned_on": "validation",
-    "seeds": SEEDS,
-    "tuning_seed": TUNING_SEED,
-}
-
-
 def images_of(seed: int, count: int, dataset: Dataset) -> Subset:
     """The images of a seed: no two seeds train on the same ones."""
     return Subset(dataset, range((seed - 1) * count, seed * count))
-
-
-def trained_layers(
-    make: Callable[[], nn.Module], images: Dataset, rate: float, epochs: int, seed: int
-) -> tuple[nn.Module, History]:
-    """A network trained by RECIPE with this learning rate."""
-    return trained(make, images, replace(RECIPE, learning_rate=rate, epochs=epochs), seed)
-
-
-def tuned_rate(
-    make: Callable[[], nn.Module], images: Dataset, validation: Dataset, rates: list[float], epochs: int
-) -> dict:
-    """The best learning rate, and under "tuning" the validation accuracy of each."""
-    rate, scores = tune(
-        rates,
-        lambda rate: trained_layers(make, images, rate, epochs, TUNING_SEED)[0],
-        lambda network: evaluate(network, validation),
-    )
-    return {"tuning": dict(zip(rates, scores, strict=True)), "rate": rate}

@@ -30,11 +30,14 @@ def _there(accelerator):
 # --- training ----------------------------------------------------------------------------------------------------
 
 
+def _headed(kind: str) -> nn.Module:
+    return nn.Sequential(models.LAYERS[kind](), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 28 * 28, 10))
+
+
 NETWORKS = {
     "CNN": (CNN, IMAGES),
     "DeepCNN": (models.DeepCNN, IMAGES),
-    "local": (lambda: models.with_head(models.LAYERS["local"]()), IMAGES),
-    "dense": (lambda: models.with_small_head(models.LAYERS["dense"]()), IMAGES),
+    **{kind: (lambda kind=kind: _headed(kind), IMAGES) for kind in ("local", "dense")},
     "global": (lambda: models.downsampled_cnn("global"), IMAGES),
     "sound": (models.SoundCNN, WAVES),
     "spectrogram": (models.SpectrogramCNN, WAVES),

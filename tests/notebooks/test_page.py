@@ -4,22 +4,20 @@ import re
 from pathlib import Path
 from statistics import median
 
-import nbformat
 import pytest
 from nbformat import NotebookNode
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+from tests.notebooks.test_form import every_notebook, read
+
 DRAWS = re.compile(r"plots\.|plt\.|\baxes\b|\bfigure\b")
 LONGEST = {"06": 40, "07": 40}  # minutes of the core; all others 35
 LONG_CELL = 12  # lines; a notebook may have one above it in view, the one that it exists for
-
-every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def core_of(path: Path) -> list[NotebookNode]:
     """The cells that do not stand under a heading which is stored collapsed."""
     core, hidden_below = [], None
-    for cell in nbformat.read(path, as_version=4).cells:
+    for cell in read(path).cells:
         heading = re.match(r"(#+) ", cell.source) if cell.cell_type == "markdown" else None
         if heading and hidden_below is not None and len(heading[1]) <= hidden_below:
             hidden_below = None
