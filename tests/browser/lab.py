@@ -278,7 +278,12 @@ class Lab:
 
     def run(self, index: int, seconds: float = 180) -> Cell:
         """Run one cell with Shift+Enter and return it when it has finished."""
-        self.cell(index).locator(".jp-InputPrompt:visible").first.click()  # which a folded cell has too
+        cell = self.cell(index)
+        editor = cell.locator(".cm-content:visible")
+        if editor.count():
+            editor.click()
+        else:  # its source is folded
+            cell.focus()
         self.page.evaluate(FORGET_COUNT, index)  # it may be 1 again
         self.page.keyboard.press("Shift+Enter")
         self.wait_for(HAS_RUN, index, seconds)
