@@ -23,7 +23,7 @@ SETTINGS = {
     "recipe": "original",
     "data": "fashion",
     "train_on": "full_train",
-    "arms": [[name, epochs] for name, (_, epochs) in ARMS.items()],
+    "networks": [[name, epochs] for name, (_, epochs) in ARMS.items()],
     "seeds": SEEDS,
 }
 
