@@ -32,16 +32,16 @@ from course_utils.checks.pooling import (
 from course_utils.checks.scaling import gradient_bytes, speedup, whole_gradient
 from course_utils.checks.sharing import confounds, conv_matrix, equivariance_gap, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, floor, sevens
-from course_utils.checks.training import accuracy, best_epoch, choose_on_validation, training_step
+from course_utils.checks.training import accuracy, chain_gradients, choose_on_validation, training_step
 
 __all__ = [
     "accuracy",
     "auroc",
     "average_image",
     "average_weights",
-    "best_epoch",
     "calibration_error",
     "catches_mistakes",
+    "chain_gradients",
     "choose_on_validation",
     "confounds",
     "conv1d",
