@@ -327,7 +327,8 @@ class Lab:
         """Of the window; and show or hide the side bar with the files, which takes a quarter of it."""
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.evaluate(
-            "shown => { const {shell} = window.jupyterapp; shown ? shell.expandLeft() : shell.collapseLeft(); }", side_bar
+            "shown => { const {shell} = window.jupyterapp; shown ? shell.expandLeft() : shell.collapseLeft(); }",
+            side_bar,
         )
         self.page.wait_for_timeout(300)  # it is laid out after that
 

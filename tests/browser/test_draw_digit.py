@@ -59,7 +59,9 @@ def colours(picture) -> list[int]:
 def test_both_readings_stand_beside_the_pad_where_the_side_bar_leaves_room_for_it(lab, part):
     lab.resize(1024, 768)
     try:
-        pad, *readings = [part.get_by_test_id(name).bounding_box() for name in ("pad", "reading-drawn", "reading-mnist")]
+        pad, *readings = [
+            part.get_by_test_id(name).bounding_box() for name in ("pad", "reading-drawn", "reading-mnist")
+        ]
         assert pad["x"] + pad["width"] <= readings[0]["x"] < readings[1]["x"]
         assert readings[0]["y"] == readings[1]["y"] < pad["y"] + pad["height"]
     finally:
