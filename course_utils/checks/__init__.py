@@ -29,7 +29,7 @@ from course_utils.checks.pooling import (
     parameters_without_pooling,
     unchanged_share,
 )
-from course_utils.checks.scaling import gradient_bytes, speedup, whole_gradient
+from course_utils.checks.scaling import control_of_two, ring_bytes, speedup, whole_gradient
 from course_utils.checks.sharing import confounds, conv_matrix, equivariance_gap, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, floor, sevens
 from course_utils.checks.training import accuracy, best_epoch, choose_on_validation, training_step
@@ -44,6 +44,7 @@ __all__ = [
     "catches_mistakes",
     "choose_on_validation",
     "confounds",
+    "control_of_two",
     "conv1d",
     "conv2d",
     "conv2d_channels",
@@ -54,7 +55,6 @@ __all__ = [
     "first_block",
     "flat_features",
     "floor",
-    "gradient_bytes",
     "judge",
     "larger_of_two",
     "layer_parameters",
@@ -66,6 +66,7 @@ __all__ = [
     "parameters_without_pooling",
     "predicted_accuracy",
     "receptive_field",
+    "ring_bytes",
     "rule",
     "sevens",
     "shift_kernel",

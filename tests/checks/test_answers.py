@@ -188,7 +188,7 @@ def test_a_tensor_may_come_in_any_form(said):
 
 
 def test_a_number_with_a_comma_is_explained(said):
-    assert "write 12,345 as 12345" in said("gradient_bytes", ((115, 752),))
+    assert "write 12,345 as 12345" in said("strided_size", ((115, 752),))
 
 
 def test_what_the_learner_has_set_elsewhere_does_not_matter(said):
