@@ -33,6 +33,7 @@ from course_utils.checks.scaling import gradient_bytes, speedup, whole_gradient
 from course_utils.checks.sharing import confounds, conv_matrix, equivariance_gap, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, floor, sevens
 from course_utils.checks.training import accuracy, best_epoch, choose_on_validation, training_step
+from course_utils.checks.travel import registered, rule_that_can_fail
 
 __all__ = [
     "accuracy",
@@ -66,7 +67,9 @@ __all__ = [
     "parameters_without_pooling",
     "predicted_accuracy",
     "receptive_field",
+    "registered",
     "rule",
+    "rule_that_can_fail",
     "sevens",
     "shift_kernel",
     "speedup",

@@ -21,9 +21,10 @@ from tests.checks.cases import (
     sharing,
     start,
     training,
+    travel,
 )
 
-NOTEBOOKS = (start, convolution, sharing, pooling, building, training, analysis, beyond_images, scaling)
+NOTEBOOKS = (start, convolution, sharing, pooling, building, training, analysis, beyond_images, travel, scaling)
 RIGHT = {check: answers for notebook in NOTEBOOKS for check, answers in notebook.RIGHT.items()}
 WRONG = {check: answers for notebook in NOTEBOOKS for check, answers in notebook.WRONG.items()}
 FUNCTIONS = [check for check, answers in RIGHT.items() if all(map(callable, answers.values()))]
