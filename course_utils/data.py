@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,7 @@ SPLIT_SEED = 2017  # the year of the tutorial's code; fixed, so that every learn
 # Images. At 200 the memory of the CNN's activations, 10 MB a layer, was asked of the system anew for each chunk, which
 # took twice the time; and memory stays flat.
 EVALUATION_CHUNK = 100
+UNPACKED_AT_ONCE = 2**20  # bytes: at once, a file would stand in memory three times while it is read
 
 
 class DataError(RuntimeError):
@@ -154,11 +156,13 @@ def _load(name: str, root: str | os.PathLike | None) -> Splits:
 
 def _idx(archive: Path) -> Tensor:
     """The array in an IDX file packed with gzip, uint8, in the shape that its header gives (see data/README.md)."""
-    content = gzip.decompress(_verified(archive))
-    dimensions = content[3]
-    shape = np.frombuffer(content, ">i4", dimensions, offset=4)
-    values = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
-    return torch.from_numpy(values.reshape(shape).copy())  # a copy, since `content` can't be written to
+    with gzip.GzipFile(fileobj=io.BytesIO(_verified(archive))) as unpacked:
+        dimensions = unpacked.read(4)[3]
+        values = np.empty(np.frombuffer(unpacked.read(4 * dimensions), ">i4"), np.uint8)
+        content = values.reshape(-1).data  # a view, byte for byte
+        for start in range(0, len(content), UNPACKED_AT_ONCE):
+            content[start : start + UNPACKED_AT_ONCE] = unpacked.read(UNPACKED_AT_ONCE)
+    return torch.from_numpy(values)
 
 
 def _verified(archive: Path) -> bytes:
