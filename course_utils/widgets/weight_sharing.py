@@ -51,8 +51,8 @@ class WeightSharing(CourseWidget):
     def weights_of(self, kind: str) -> Tensor:
         """Which weight stands at each place of the layer's matrix: int64 (outputs, pixels), -1 where none does.
 
-        A number here names a weight, it is not its value: weights are numbered from 0. Row `r * columns + c` belongs to the output at row r, column c, and pixels are
-        numbered row by row too, as in notebook 02.
+        A number names a weight and is not its value: weights are numbered from 0. Row `r * columns + c` belongs to the
+        output at row r, column c, and pixels are numbered row by row too, as in notebook 02.
         """
         validate.one_of("layer", kind, KINDS)
         (rows, columns), k = self.output_size, self.kernel_size
