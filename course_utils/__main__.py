@@ -81,7 +81,12 @@ def _parser() -> OneLineParser:
         description="Open the notebooks; train and evaluate the course's networks; read handwriting with them.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_train, _add_evaluate, _add_read, _add_notebooks):
+        add(commands)
+    return parser
 
+
+def _add_train(commands: argparse._SubParsersAction) -> None:
     train = commands.add_parser(
         "train",
         help="train a network by a recipe and report its test accuracy",
@@ -104,11 +109,15 @@ def _parser() -> OneLineParser:
     _add_common(train)
     train.set_defaults(command=_train)
 
+
+def _add_evaluate(commands: argparse._SubParsersAction) -> None:
     test = commands.add_parser("evaluate", help="accuracy of a saved network on the test set")
     test.add_argument("checkpoint", help="a file that `train --save` wrote")
     _add_common(test)
     test.set_defaults(command=_evaluate)
 
+
+def _add_read(commands: argparse._SubParsersAction) -> None:
     read = commands.add_parser(
         "read",
         help="read the digits on a photo of your own handwriting",
@@ -121,6 +130,9 @@ def _parser() -> OneLineParser:
     read.add_argument("--device", type=_device, help="cpu, cuda or mps (default: the best there is)")
     read.set_defaults(command=_read)
 
+
+def _add_notebooks(commands: argparse._SubParsersAction) -> None:
+    """The three that give a learner notebooks: lab, copies, fresh."""
     lab = commands.add_parser(
         "lab",
         help="open JupyterLab on your own copies of the notebooks",
@@ -140,7 +152,6 @@ def _parser() -> OneLineParser:
     )
     fresh.add_argument("notebooks", nargs="+", metavar="NOTEBOOK", help="its number, or its name")
     fresh.set_defaults(command=_fresh)
-    return parser
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ EDGE = 0.45  # of a piece's own ink: where it begins
 PEN = 0.10  # of a digit's longer side: a thinner pen is drawn as thick, as MNIST's are
 SPECK = 0.3  # of the typical height: what is smaller in both directions is no digit
 PART = 0.7  # of the typical height: what is lower may be a part of a digit
+SMALLEST = 0.075  # of the typical height: what is smaller is no part either
 GAP = 0.15  # of the typical height: parts of one digit lie nearer to each other
 FLAT = 0.25  # of its width: what is lower is a dash or a rest of ruling
 WIDE = 1.3  # of the typical height and its own: what is wider may be more than one digit
@@ -128,6 +129,9 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
         return []
     typical = _typical_height(upright)
     pieces = [piece for piece in pieces if piece.height <= 3 * typical and piece.width <= 6 * typical]
+    pieces = [piece for piece in pieces if max(piece.height, piece.width) >= SMALLEST * typical]
+    if len(pieces) > 5 * MOST:  # each would be compared with all others
+        raise TooMany(f"there are {len(pieces)} pieces of ink in it")
     pieces = sorted(pieces, key=lambda piece: piece.area)
     whole = []
     while pieces:
@@ -142,7 +146,7 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
 
 def _partner(part: Piece, others: list[Piece], typical: float) -> Piece | None:
     """The nearest larger piece that `part` can be a part of."""
-    if part.height > PART * typical or max(part.height, part.width) < 0.5 * GAP * typical:
+    if part.height > PART * typical:
         return None
     near = [(_gap(part, other), index) for index, other in enumerate(others) if _fits(part, other, typical)]
     gap, index = min(near, default=(math.inf, 0))
