@@ -61,19 +61,22 @@ def on_paper(grey: np.ndarray) -> Drawn:
 def _without_desk(grey: np.ndarray) -> np.ndarray:
     """The picture (H, W) with a dark desk around light paper, if there is one, as bright as the paper beside it."""
     small = _smaller(grey, 4 * SMALL)
-    dark = small < DESK * np.percentile(small, 90)
+    bright = np.percentile(small, 90)
+    dark = small < DESK * bright
     clear = ndimage.distance_transform_edt(np.pad(~dark, 1))
     if _edge(dark).mean() < AROUND or clear.max() < CLEAR * min(small.shape) or dark.mean() > 0.7:
         return grey
     wide = ndimage.binary_opening(np.pad(dark, 3, mode="edge"), iterations=3)[3:-3, 3:-3]
     labels, _ = ndimage.label(wide)
-    desk = ndimage.binary_dilation(np.isin(labels, np.setdiff1d(_edge(labels), 0)), iterations=5)
+    desk = np.isin(labels, np.setdiff1d(_edge(labels), 0))
+    lit = small < 1.4 * DESK * bright  # where the light falls on it
+    desk = ndimage.binary_dilation(ndimage.binary_propagation(desk, mask=lit | desk), iterations=5)
     if desk.all():
         return grey
     _, (rows, columns) = ndimage.distance_transform_edt(desk, return_indices=True)
     filled = ndimage.median_filter(small, 9)[rows, columns]
-    share, bright = (_larger(levels, grey.shape) for levels in (desk.astype(np.float32), filled))
-    return np.where(share > 0.5, bright, grey)
+    share, paper = (_larger(levels, grey.shape) for levels in (desk.astype(np.float32), filled))
+    return np.where(share > 0.5, paper, grey)
 
 
 def _edge(picture: np.ndarray) -> np.ndarray:

@@ -2,17 +2,14 @@
 
 import io
 import os
-import re
 import struct
-import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter, ImageOps, PngImagePlugin
+from PIL import Image, ImageFilter, ImageOps
 
-from course_utils import __main__, evidence, load_checkpoint, photo, pictures
+from course_utils import evidence, load_checkpoint, photo, pictures
 from experiments._pages import Kind, page
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="files that other systems don't have")
@@ -133,7 +130,7 @@ READ = {  # what is read as 4, 2, 7, or as what stands beside it
     "16 bits grey": lambda: deep_png(1),
     "16 bits, colour with opacity": lambda: deep_png(4),
     "12 bits in 16": lambda: saved(Image.fromarray(GREY.astype(np.uint16) * 16), "TIFF"),
-    "16 bits, the other way round": lambda: saved(Image.fromarray((GREY.astype(">u2") * 257)), "TIFF"),
+    "16 bits, the other way round": lambda: saved(Image.fromarray(GREY.astype(">u2") * 257), "TIFF"),
     "32 bits": lambda: saved(Image.fromarray(GREY.astype(np.int32) * 100_000 - 5_000_000), "TIFF"),
     "floats": lambda: saved(floats(0, 1), "TIFF"),
     "floats of any size": lambda: saved(floats(-3e38, 3e38), "TIFF"),
