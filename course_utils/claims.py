@@ -18,6 +18,7 @@ from scipy import stats
 from course_utils import records
 
 VERDICTS = ("holds", "holds partly", "fails")
+SECOND_DATA = "Fashion-MNIST"  # where six of the claims, registered beforehand, are judged again
 Runs = list[dict[str, Any]]
 
 
@@ -308,21 +309,25 @@ def rule_hash(claim: str, source: str | None = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def verdict(claim: str, outcome: str, figures: str) -> None:
+def verdict(claim: str, outcome: str, figures: str, data: str | None = None) -> None:
     """Print a verdict, for example `C11: holds`, and on the next line the figures that decided it.
 
-    `verdict("C11", *c11(results))` takes both from a rule. The README's ledger is made of these two lines; a learner's
-    own ledger gets the verdict. Raises `ValueError` for a claim or an outcome that does not exist, and for figures that
-    are not one line.
+    `verdict("C11", *c11(results))` takes both from a rule; with `data`, the verdict is one on that data set:
+    `C3 on Fashion-MNIST: fails`. The README's ledger is made of these two lines; a learner's own ledger gets the
+    verdict. Raises `ValueError` for a claim, an outcome or a data set that does not exist, and for figures that are not
+    one line.
     """
     if claim not in CLAIMS:
         raise ValueError(f"there is no claim {claim!r}; the claims are {', '.join(CLAIMS)}")
     if outcome not in VERDICTS:
         raise ValueError(f"{outcome!r} is not a verdict; a verdict is one of {', '.join(VERDICTS)}")
+    if data not in (None, SECOND_DATA):
+        raise ValueError(f"no claim is judged on {data!r}; without `data` it is MNIST, the other is {SECOND_DATA!r}")
     if len(figures.splitlines()) != 1 or "|" in figures:
         raise ValueError(f"the figures stand in a table: one line without a vertical bar, got {figures!r}")
-    print(f"{claim}: {outcome}\n{figures}")
-    records.keep("verdicts", claim, outcome)
+    name = f"{claim} on {data}" if data else claim
+    print(f"{name}: {outcome}\n{figures}")
+    records.keep("verdicts", name, outcome)
 
 
 def empty_ledger() -> str:

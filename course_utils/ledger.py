@@ -68,9 +68,10 @@ def show() -> None:
         claim: "; ".join(_line(key, entry) for key, entry in guesses if entry.get("claim") == claim)
         for claim in claims.CLAIMS
     }
-    lines = ["| | Claim of the tutorial | Your guess | Verdict |", "|---|---|---|---|"]
+    lines = [f"| | Claim of the tutorial | Your guess | Verdict | On {claims.SECOND_DATA} |", "|---|---|---|---|---|"]
     for name, claim in claims.CLAIMS.items():
-        lines.append(f"| {name} | {claim.text} | {by_claim[name]} | {_cell(kept['verdicts'].get(name, ''))} |")
+        seen = [kept["verdicts"].get(key, "") for key in (name, f"{name} on {claims.SECOND_DATA}")]
+        lines.append(f"| {name} | {claim.text} | {by_claim[name]} | {' | '.join(map(_cell, seen))} |")
     others = [(key, entry) for key, entry in guesses if not entry.get("claim")]
     if others:
         lines += ["", "| What you guessed besides | Your guess | Measured |", "|---|---|---|"]

@@ -1,14 +1,15 @@
-"""Write what the README says that something else decides: python -m tools.readme [--check]
+"""Write what README and docs/ say that something else decides: python -m tools.readme [--check]
 
-Each block between `<!-- begin: NAME -->` and `<!-- end: NAME -->` comes from the notebooks or from a stored result; so
-do the pictures docs/ledger.png and docs/recipes.png. With --check nothing is written, and the exit code is 1 if
-something would be.
+Each block between `<!-- begin: NAME -->` and `<!-- end: NAME -->` comes from the notebooks, from a stored result, or
+from the repository's address in pyproject.toml; so do the pictures docs/ledger.png and docs/recipes.png, and the cell
+of notebook 00 for Colab. With --check nothing is written, and the exit code is 1 if something would be.
 """
 
 import base64
 import json
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -16,12 +17,14 @@ from PIL import Image
 
 from course_utils import claims, copies, evidence, plots
 from course_utils.files import write_whole
-from tools import ledger
+from tools import address, ledger
 from tools.bench import course, limits, side_by_side
 from tools.run_notebooks import NOTEBOOKS
 
 ROOT = NOTEBOOKS.parent
 README = ROOT / "README.md"
+START = NOTEBOOKS / "00_start_here.ipynb"
+COLAB_CELL = "on-colab"  # its id
 LEDGER, RECIPES = ROOT / "docs" / "ledger.png", ROOT / "docs" / "recipes.png"
 WIDTH = 120
 
@@ -33,19 +36,32 @@ def notebooks() -> list[str]:
 
 
 def verdicts() -> list[str]:
-    """The ledger: claim, verdict with a link to the cell that prints it, and the figures that the cell prints."""
-    lines = ["| | Claim of the tutorial | Verdict | What decided it |", "|---|---|---|---|"]
+    """The ledger: claim, verdicts with links to the cells that print them, and the figures that decided the first."""
+    second = {row.claim: _linked(row) for row in ledger.rows(claims.SECOND_DATA)}
+    lines = [
+        f"| | Claim of the tutorial | On MNIST | On {claims.SECOND_DATA} | What decided it on MNIST |",
+        "|---|---|---|---|---|",
+    ]
     for row in ledger.rows():
-        link = f"[{row.outcome}](notebooks/{row.notebook}#cell-id={row.cell})" if row.cell else row.outcome
-        lines.append(f"| {row.claim} | {claims.CLAIMS[row.claim].text} | {link} | {row.figures} |")
-    return lines
+        cells = (row.claim, claims.CLAIMS[row.claim].text, _linked(row), second.get(row.claim, ""), row.figures)
+        lines.append(f"| {' | '.join(cells)} |")
+    same, of = ledger.travelled()
+    return [
+        *lines,
+        "",
+        f"{same} of the {of} claims that were judged again travelled: the same verdict on both data sets.",
+    ]
+
+
+def _linked(row: ledger.Row) -> str:
+    return f"[{row.outcome}](notebooks/{row.notebook}#cell-id={row.cell})" if row.cell else row.outcome
 
 
 def recipes() -> list[str]:
     """The recipes beside the tutorial's script, and where that one's time goes."""
     runs = evidence.load("recipes")["results"]
     _, alt = recipes_picture()
-    picture = f"![{alt}](docs/{RECIPES.name})"
+    picture = f"![{alt}]({RECIPES.name})"
     return [*side_by_side.table(side_by_side.summary(runs)), "", picture, "", side_by_side.reference_time(runs)]
 
 
@@ -71,24 +87,71 @@ def course_costs() -> list[str]:
     return [*textwrap.wrap(how, WIDTH), "", *course.table(measured), "", *textwrap.wrap(limited, WIDTH)]
 
 
-BLOCKS = {
-    "course": course_costs,
-    "recipes": recipes,
-    "targets": targets,
-    "notebooks": notebooks,
-    "ledger": verdicts,
+def badges() -> list[str]:
+    """Where it can be read and tried without installing anything."""
+    colab = address.colab(START.name)
+    return [
+        f"**[Read it in the browser]({address.site()})** ·",
+        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({address.binder()})",
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})",
+    ]
+
+
+def clone() -> list[str]:
+    """What to type."""
+    name = address.place().rpartition("/")[2]
+    return [
+        "```",
+        f"git clone {address.repository()}",
+        f"cd {name}",
+        "make lab     # installs into .venv, then opens JupyterLab on your own copies of the notebooks",
+        "make check   # a minute: style, types, unit tests, the form of the notebooks",
+        "make test    # everything: that, every notebook's outputs, the course in a browser",
+        "```",
+    ]
+
+
+def binder() -> list[str]:
+    """Binder's address."""
+    return [f"<{address.binder()}>"]
+
+
+def colab() -> list[str]:
+    """The cell that Colab needs."""
+    return ["```python", *address.colab_cell(), "```"]
+
+
+def hub() -> list[str]:
+    """The link for learners on a JupyterHub."""
+    return ["```", address.hub_link(), "```"]
+
+
+PAGES = {
+    README: {"badges": badges, "clone": clone, "notebooks": notebooks, "ledger": verdicts},
+    ROOT / "docs" / "running.md": {"binder": binder, "colab": colab},
+    ROOT / "docs" / "teaching.md": {"hub": hub},
+    ROOT / "docs" / "benchmarks.md": {"recipes": recipes, "targets": targets, "course": course_costs},
 }
 
 
-def filled(text: str) -> str:
+def filled(text: str, blocks: dict[str, Callable[[], list[str]]]) -> str:
     """The text with each block as it should be. Raises `ValueError` for a block that is not there exactly once."""
-    for name, lines in BLOCKS.items():
+    for name, lines in blocks.items():
         begin, end = f"<!-- begin: {name} -->\n", f"<!-- end: {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-            raise ValueError(f"the README needs one block between {begin.strip()} and {end}, each on a line of its own")
+            raise ValueError(f"there must be one block between {begin.strip()} and {end}, each on a line of its own")
         before, rest = text.split(begin)
         text = before + begin + "".join(f"{line}\n" for line in lines()) + end + rest.split(end)[1]
     return text
+
+
+def start_notebook(text: str) -> str:
+    """Notebook 00 with Colab's cell as it should be."""
+    notebook = nbformat.reads(text, as_version=4)
+    cell = next(cell for cell in notebook.cells if cell.id == COLAB_CELL)
+    code = "\n".join(address.colab_cell())
+    cell.source = f"*On Colab only*, run this in a cell of its own first:\n\n```python\n{code}\n```"
+    return nbformat.writes(notebook) + "\n"
 
 
 def recipes_picture() -> tuple[bytes, str]:
@@ -100,32 +163,34 @@ def recipes_picture() -> tuple[bytes, str]:
 
 def ledger_text() -> str:
     """What the picture of the ledger shows, kept in its metadata."""
-    return json.dumps([(row.claim, claims.CLAIMS[row.claim].text, row.outcome) for row in ledger.rows()])
+    shown = [*ledger.rows(), *ledger.rows(claims.SECOND_DATA)]
+    return json.dumps([(row.claim, claims.CLAIMS[row.claim].text, row.data, row.outcome) for row in shown])
+
+
+def should_be() -> dict[Path, str]:
+    """The texts of all files that a block or a cell is written into."""
+    pages = {path: filled(path.read_text(encoding="utf-8"), blocks) for path, blocks in PAGES.items()}
+    return {**pages, START: start_notebook(START.read_text(encoding="utf-8"))}
 
 
 def stale() -> list[Path]:
     """The files that are not as they should be."""
-    readme = README.read_text(encoding="utf-8")
     with Image.open(LEDGER) as picture:
         shown = picture.text.get("Description")
-    fresh = {
-        README: readme == filled(readme),
-        LEDGER: shown == ledger_text(),
-        RECIPES: RECIPES.read_bytes() == recipes_picture()[0],
-    }
+    fresh = {path: path.read_text(encoding="utf-8") == text for path, text in should_be().items()}
+    fresh |= {LEDGER: shown == ledger_text(), RECIPES: RECIPES.read_bytes() == recipes_picture()[0]}
     return [path for path, is_fresh in fresh.items() if not is_fresh]
 
 
 def write(path: Path) -> None:
     """Bring one of the files up to date."""
-    if path == README:
-        write_whole(path, filled(path.read_text(encoding="utf-8")))
-    elif path == RECIPES:
+    if path == RECIPES:
         path.write_bytes(recipes_picture()[0])
-    else:
+    elif path == LEDGER:
         plots.use_style()
-        figure = ledger.draw({row.claim: row.outcome for row in ledger.rows()})
-        figure.savefig(path, metadata={"Description": ledger_text()})
+        ledger.draw().savefig(path, metadata={"Description": ledger_text()})
+    else:
+        write_whole(path, should_be()[path])
 
 
 def main(options: list[str]) -> int:

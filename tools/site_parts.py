@@ -1,25 +1,40 @@
 """What the interactive parts need in a page without a kernel: their scripts, their state, and the trained network."""
 
+import base64
+import hashlib
 import json
+from contextlib import redirect_stdout
 from html import escape
+from io import StringIO
 from pathlib import Path
 
+import anywidget
 import numpy as np
 import torch
 from torch import nn
 
-from course_utils import evidence, load_checkpoint
+from course_utils import analysis, evidence, load_checkpoint
 from course_utils.data import load_mnist
-from course_utils.widgets import DrawDigit, KernelPlayground, WeightSharing
-from course_utils.widgets.base import CourseWidget, module, static
+from course_utils.widgets import BlindLabels, DrawDigit, KernelPlayground, ShiftExplorer, WeightSharing
+from course_utils.widgets.base import CourseWidget, module
 from course_utils.widgets.images import as_bytes
 
-NAMES = {
-    "Draw a digit": "draw_digit",
-    "Kernel playground": "kernel_playground",
-    "Weight sharing": "weight_sharing",
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+
+PARTS = {
+    "draw_digit": DrawDigit,
+    "kernel_playground": KernelPlayground,
+    "weight_sharing": WeightSharing,
+    "shift_explorer": ShiftExplorer,
+    "blind_labels": BlindLabels,
 }
+NAMES = {part.title: name for name, part in PARTS.items()}
 EXAMPLES = 20  # images that the pad offers
+MISTAKES = 25  # as in notebook 06
+# The cells of notebook 03 that train two networks and put them into the explorer. Tables from an earlier build are
+# taken while these cells are as they were.
+EXPLORER_CELLS = ("cell-03-02", "c6-networks", "c6-live", "explorer-view")
+CACHE = NOTEBOOKS.parent / "site" / "_cache"
 
 
 def placeholder(title: str) -> str:
@@ -56,23 +71,52 @@ def write(folder: Path) -> None:
     (folder / "examples.bin").write_bytes(as_bytes(mnist.test.images[:EXAMPLES]))
     three = mnist.train[11][0][0]  # the digit and the kernel of notebook 01
     sobel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
-    parts = {
-        "draw_digit": DrawDigit(network),
-        "kernel_playground": KernelPlayground(three, sobel, stride=2, padding=1),
-        "weight_sharing": WeightSharing(visited=[[1, 2]]),
+    labelling, theirs = _blind_labels(network)
+    # In a file of its own, which the page asks for when all images are labelled.
+    (folder / "blind_labels_theirs.json").write_text(json.dumps(theirs), encoding="utf-8")
+    states = {
+        "draw_digit": _state(DrawDigit(network)),
+        "kernel_playground": _state(KernelPlayground(three, sobel, stride=2, padding=1)),
+        "weight_sharing": _state(WeightSharing(visited=[[1, 2]])),
+        "shift_explorer": _shift_explorer(),
+        "blind_labels": _state(labelling),
     }
-    for name, part in parts.items():
+    for name, state in states.items():
         (folder / f"{name}.js").write_text(module(name), encoding="utf-8")
-        (folder / f"{name}.css").write_text(_style(name), encoding="utf-8")
-        (folder / f"{name}.json").write_text(json.dumps(_state(part)), encoding="utf-8")
+        (folder / f"{name}.css").write_text(PARTS[name]._css, encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps(state), encoding="utf-8")
 
 
-def _style(name: str) -> str:
-    own = static(f"{name}.css") if name == "draw_digit" else ""
-    return static("base.css") + own
+def _blind_labels(network: nn.Module) -> tuple[BlindLabels, dict[str, list[int]]]:
+    """Notebook 06's form, and what the network and the file say, which the form itself must not hold."""
+    images, labels = load_mnist().test[:]
+    probabilities = analysis.probabilities_of(analysis.logits_of(network, images))
+    worst = analysis.confident_mistakes(probabilities, labels, MISTAKES)
+    theirs = {"network": probabilities[worst].argmax(1).tolist(), "file": labels[worst].tolist()}
+    return BlindLabels(images[worst]), theirs
+
+
+def _shift_explorer() -> dict:
+    """The state of notebook 03's explorer: its cells train the networks and compute the tables."""
+    cells = json.loads((NOTEBOOKS / "03_pooling.ipynb").read_text(encoding="utf-8"))["cells"]
+    sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
+    code = "\n".join(sources[name] for name in EXPLORER_CELLS)
+    kept = CACHE / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.json"
+    if not kept.exists():
+        names: dict = {}
+        with redirect_stdout(StringIO()):
+            exec(code, names)
+        CACHE.mkdir(exist_ok=True)
+        kept.write_text(json.dumps(_state(names["explorer"])), encoding="utf-8")
+    return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def _state(part: CourseWidget) -> dict:
-    """The traits that the script of a part reads; not those that Jupyter itself needs."""
-    left_out = {"layout", "tabbable", "tooltip", "answer"}
-    return {key: value for key, value in part.get_state().items() if key[0] != "_" and key not in left_out}
+    """The traits that the script of a part reads; not those that Jupyter itself needs. Bytes are in base 64."""
+    names = set(part.trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names())
+    left_out = {"_esm", "_css", "_anywidget_id", "answer"}
+    return {name: _plain(getattr(part, name)) for name in sorted(names - left_out)}
+
+
+def _plain(value):
+    return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value

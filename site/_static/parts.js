@@ -94,11 +94,31 @@ async function drawDigit(state) {
   return model;
 }
 
-const PYTHON_HALVES = { draw_digit: drawDigit };
+/** The Python half of blind_labels.py: what the network and the file say is asked for once all images are labelled. */
+async function blindLabels(state) {
+  const model = new Model({ ...state, table: {} });
+  model.onSave = async (changed) => {
+    if (!changed.has("finished")) return;
+    const theirs = await (await fetched("parts/blind_labels_theirs.json")).json();
+    const yours = model.get("value");
+    const [file, network] = ["file", "network"].map((name) => theirs[name].filter((digit, index) => digit === yours[index]).length);
+    const unsure = yours.filter((digit) => digit === null).length;
+    const text = `Of ${yours.length} images you agree with the file on ${file} and with the network on ${network}; on ${unsure} you can't tell.`;
+    model.set("table", { ...theirs, text });
+  };
+  return model;
+}
+
+const PYTHON_HALVES = { draw_digit: drawDigit, blind_labels: blindLabels };
+
+/** Bytes travel as { base64 }; the parts read them as a DataView. */
+const revived = (_, value) => typeof value?.base64 === "string"
+  ? new DataView(Uint8Array.from(atob(value.base64), (character) => character.charCodeAt(0)).buffer)
+  : value;
 
 async function place(element) {
   const name = element.dataset.part;
-  const state = await (await fetched(`parts/${name}.json`)).json();
+  const state = JSON.parse(await (await fetched(`parts/${name}.json`)).text(), revived);
   const model = await (PYTHON_HALVES[name] ?? ((traits) => new Model(traits)))(state);
   const part = await import(`./parts/${name}.js`);
   const style = document.createElement("link");

@@ -21,9 +21,10 @@ from tests.checks.cases import (
     sharing,
     start,
     training,
+    travel,
 )
 
-NOTEBOOKS = (start, convolution, sharing, pooling, building, training, analysis, beyond_images, scaling)
+NOTEBOOKS = (start, convolution, sharing, pooling, building, training, analysis, beyond_images, travel, scaling)
 RIGHT = {check: answers for notebook in NOTEBOOKS for check, answers in notebook.RIGHT.items()}
 WRONG = {check: answers for notebook in NOTEBOOKS for check, answers in notebook.WRONG.items()}
 FUNCTIONS = [check for check, answers in RIGHT.items() if all(map(callable, answers.values()))]
@@ -188,7 +189,7 @@ def test_a_tensor_may_come_in_any_form(said):
 
 
 def test_a_number_with_a_comma_is_explained(said):
-    assert "write 12,345 as 12345" in said("gradient_bytes", ((115, 752),))
+    assert "write 12,345 as 12345" in said("strided_size", ((115, 752),))
 
 
 def test_what_the_learner_has_set_elsewhere_does_not_matter(said):

@@ -213,13 +213,20 @@ def test_rule_hash_knows_the_rule_and_what_it_stands_on():
 def test_a_verdict_and_below_it_the_figures(outcome, capsys):
     """In exactly this form: tools/ledger.py reads it."""
     verdict("C11", outcome, "97.81% of 2,000")
-    assert capsys.readouterr().out == f"C11: {outcome}\n97.81% of 2,000\n"
+    verdict("C3", outcome, "3.4 points", data="Fashion-MNIST")
+    assert capsys.readouterr().out == f"C11: {outcome}\n97.81% of 2,000\nC3 on Fashion-MNIST: {outcome}\n3.4 points\n"
 
 
 @pytest.mark.parametrize(("claim", "outcome"), [("C13", "holds"), ("c1", "holds"), ("C1", "Holds"), ("C1", True)])
 def test_no_such_claim_or_verdict(claim, outcome, capsys):
     with pytest.raises(ValueError, match=r"C1, C2, |holds, holds partly"):
         verdict(claim, outcome, "97.81%")
+    assert capsys.readouterr().out == ""
+
+
+def test_no_such_data_set(capsys):
+    with pytest.raises(ValueError, match="'Fashion-MNIST'"):
+        verdict("C3", "holds", "3.4 points", data="CIFAR")
     assert capsys.readouterr().out == ""
 
 

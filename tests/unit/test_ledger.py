@@ -137,14 +137,15 @@ def test_the_ledger_shows_guesses_verdicts_and_exercises(copies, shown):
     ledger.guess("the better one", "a_b <c>")
     ledger.compare("right at 4 | pixels", 31.2, unit="%")
     claims.verdict("C6", "fails", "figures")
+    claims.verdict("C6", "holds", "figures", data=claims.SECOND_DATA)
     checks.larger_of_two(lambda a, b: a + (b - a).relu())
     checks.larger_of_two(lambda a, b: a)  # once solved stays solved
     checks.max_pool(lambda images, size: images)
     ledger.show()
     (text,) = shown
     rows = {line.split(" | ")[0]: line for line in text.splitlines()}
-    assert rows["| C6"].endswith(r"| right at 4 \| pixels: 60 % (measured: 31.2 %) | fails |")
-    assert rows["| C7"].endswith("|  |  |")
+    assert rows["| C6"].endswith(r"| right at 4 \| pixels: 60 % (measured: 31.2 %) | fails | holds |")
+    assert rows["| C7"].endswith("|  |  |  |")
     assert r"| the better one | a\_b \<c\> |  |" in text
     assert "Exercises solved: 1 of " in text and "03: 1 of " in text and "02: 0 of " in text
 
