@@ -32,7 +32,7 @@ from course_utils.checks.pooling import (
 from course_utils.checks.scaling import control_of_two, ring_bytes, speedup, whole_gradient
 from course_utils.checks.sharing import confounds, conv_matrix, equivariance_gap, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, floor, sevens
-from course_utils.checks.training import accuracy, best_epoch, choose_on_validation, training_step
+from course_utils.checks.training import accuracy, chain_gradients, choose_on_validation, training_step
 from course_utils.checks.travel import registered, rule_that_can_fail
 
 __all__ = [
@@ -40,9 +40,9 @@ __all__ = [
     "auroc",
     "average_image",
     "average_weights",
-    "best_epoch",
     "calibration_error",
     "catches_mistakes",
+    "chain_gradients",
     "choose_on_validation",
     "confounds",
     "control_of_two",
