@@ -313,7 +313,9 @@ def _deep(levels: np.ndarray, mode: str) -> np.ndarray:
     if mode.startswith("I;16") and levels.max() > 4095:
         return levels / np.float32(65535)
     low, high = float(levels.min()), float(levels.max())
-    return (levels - low) / (high - low) if high > low else np.zeros_like(levels)
+    return (
+        ((levels.astype(np.float64) - low) / (high - low)).astype(np.float32) if high > low else np.zeros_like(levels)
+    )
 
 
 def _paper(grey: np.ndarray, opaque: np.ndarray) -> float:

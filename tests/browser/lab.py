@@ -323,6 +323,29 @@ class Lab:
         self.page.reload()
         self.wait_until_open(path)
 
+    def resize(self, width: int, height: int, side_bar: bool = True) -> None:
+        """Of the window; and show or hide the side bar with the files, which takes a quarter of it."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate(
+            "shown => { const {shell} = window.jupyterapp; shown ? shell.expandLeft() : shell.collapseLeft(); }",
+            side_bar,
+        )
+        self.page.wait_for_timeout(300)  # it is laid out after that
+
+    def touch(self, part: Locator, path: list[tuple[float, float]]) -> None:
+        """Put a finger on `part`, move it and lift it; the path in shares of the part's width and height."""
+        box = part.bounding_box()
+        points = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in path]
+        session = self.page.context.new_cdp_session(self.page)
+        for event, point in zip(["touchStart", *["touchMove"] * (len(points) - 1)], points, strict=True):
+            session.send("Input.dispatchTouchEvent", {"type": event, "touchPoints": [point]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.detach()
+
+    def selected(self) -> int:
+        """The index of the selected cell."""
+        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
+
     def choose_theme(self, name: str) -> None:
         """JupyterLab Dark or JupyterLab Light."""
         self.menu("Settings", "Theme", name)
