@@ -1,15 +1,19 @@
 """Files of every kind as a photo: each is read rightly, or refused in one sentence that says what to do."""
 
 import io
+import json
 import os
+import re
 import struct
+import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from course_utils import evidence, load_checkpoint, photo, pictures
+from course_utils import __main__, evidence, load_checkpoint, photo, pictures
 from experiments._pages import Kind, page
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="files that other systems don't have")
@@ -27,7 +31,6 @@ def made(*digits: int, columns: int = 3, seed: int = 0, **looks) -> Image.Image:
 
 
 PAGE = made(4, 2, 7)
-SHEET = Image.new("RGB", PAGE.size, "white")
 GREY = np.asarray(PAGE.convert("L"))
 INK = Image.fromarray(255 - GREY).point(lambda level: max(0, level - 60))  # how dark: 0 for paper
 
@@ -88,7 +91,8 @@ def palette() -> bytes:
 
 
 def frames(kind: str) -> bytes:
-    return saved(PAGE, kind, save_all=True, append_images=[SHEET, SHEET])
+    others = [Image.new("RGB", PAGE.size, colour) for colour in ("white", "grey")]
+    return saved(PAGE, kind, save_all=True, append_images=others)
 
 
 def turned(degrees: float) -> Image.Image:
@@ -97,10 +101,7 @@ def turned(degrees: float) -> Image.Image:
 
 
 def at_the_edge() -> Image.Image:
-    box = ImageOps.invert(INK.point(lambda level: 255 * (level > 60))).getbbox()
-    found = INK.point(lambda level: 255 * (level > 60)).getbbox()
-    assert box and found
-    return PAGE.crop(found)
+    return PAGE.crop(INK.point(lambda level: 255 * (level > 60)).getbbox())
 
 
 READ = {  # what is read as 4, 2, 7, or as what stands beside it
@@ -189,3 +190,215 @@ def test_what_is_a_picture_of_digits_is_read(case, network):
     source, digits = made if isinstance(made, tuple) else (made, [4, 2, 7])
     found = photo.find_digits(source)
     assert photo.read(network, found.images).digits.tolist() == digits
+
+
+def cut(kind: str, share: float = 0.5, **options) -> bytes:
+    whole = saved(PAGE, kind, **options)
+    return whole[: int(share * len(whole))]
+
+
+def spoilt(compression: str) -> bytes:
+    """A TIFF that is whole, but for 200 bytes in its middle."""
+    whole = saved(PAGE, "TIFF", compression=compression)
+    middle = len(whole) // 2
+    return whole[:middle] + b"\xff" * 200 + whole[middle + 200 :]
+
+
+def zipped() -> bytes:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as archive:
+        archive.writestr("seven.txt", "7")
+    return stored.getvalue()
+
+
+def specks(step: int, side: int = 900) -> Image.Image:
+    """Letters, or what is as many: bars of 16 by 4 pixels."""
+    letters = np.full((side, side), 255, np.uint8)
+    for row in range(10, side - 20, 30):
+        for column in range(10, side - 20, step):
+            letters[row : row + 16, column : column + 4] = 0
+    return Image.fromarray(letters)
+
+
+def salt() -> Image.Image:
+    random = np.random.default_rng(0)
+    return Image.fromarray(np.where(random.random((900, 900)) < 0.02, 0, 255).astype(np.uint8))
+
+
+def noise() -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
+
+
+def plain(*colour: int, size: tuple[int, int] = (300, 200), mode: str = "RGB") -> bytes:
+    return saved(Image.new(mode, size, colour if len(colour) > 1 else colour[0]), "PNG")
+
+
+TELLS_HOW = "Save|Copy|Take|Convert|Cut|Write|Show|Look|name|Open"
+REFUSED = {  # file: what is said about it
+    "empty": (b"", "empty file"),
+    "one byte": (b"7", "a text"),
+    # other kinds of files
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "HEIC.*Most Compatible"),
+    "HEIC of many": (b"\0\0\0\x24ftypmif1\0\0\0\0mif1heic" + bytes(50), "HEIC"),
+    "video": (b"\0\0\0\x18ftypmp42" + bytes(50), "a video"),
+    "Matroska": (b"\x1aE\xdf\xa3" + bytes(50), "a video"),
+    "raw": (b"\0\0\0\x18ftypcrx " + bytes(50), "raw file"),
+    "JPEG XL": (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50), "JPEG XL"),
+    "PDF": (b"%PDF-1.7\n" + bytes(50), "a PDF.*as a picture"),
+    "Photoshop": (b"8BPS\0\1" + bytes(50), "Photoshop"),
+    "text": ("Sieben über".encode(), "a text"),
+    "text of 16 bits": ("Sieben".encode("utf-16"), "a text"),
+    "RTF": (b"{\\rtf1\\ansi 7}", "RTF"),
+    "notebook": (b'{"cells": []}', "a notebook"),
+    "ZIP": (zipped(), "a ZIP archive"),
+    "old office": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(50), "office document"),
+    "gzip": (b"\x1f\x8b\x08" + bytes(50), "gzip"),
+    "web page": (b"<!doctype html>", "a web page"),
+    "SVG": (b'<svg xmlns="a"></svg>', "an SVG"),
+    "SVG with a head": (b'<?xml version="1.0"?>\n<svg xmlns="a"></svg>', "an SVG"),
+    "XML": (b'<?xml version="1.0"?><a/>', "an XML"),
+    "PostScript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
+    "sound": (b"RIFF\x24\0\0\0WAVEfmt " + bytes(50), "a sound"),
+    "array": (b"\x93NUMPY\1\0" + bytes(50), "NumPy"),
+    "program": (b"\x7fELF\2\1\1" + bytes(50), "a program"),
+    "any bytes": (bytes(range(128, 256)) * 4, "something else"),
+    "zeros": (bytes(5000), "something else"),
+    # damaged
+    **{
+        f"{kind}, cut": (cut(kind), "damaged|cut off")
+        for kind in ("BMP", "GIF", "ICO", "JPEG", "PCX", "PNG", "PPM", "SGI", "TIFF", "WEBP")
+    },
+    **{
+        f"{kind}, its head alone": (saved(PAGE, kind)[:12], "damaged|something else|sound")
+        for kind in ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+    },
+    "TIFF, LZW wrong": (spoilt("tiff_lzw"), "damaged"),
+    "PPM of no pixels": (b"P6 0 0 255\n", "damaged|can't be read|too few"),
+    # sizes
+    "a pixel": (plain(200, size=(1, 1), mode="L"), "1 by 1 pixels: too few"),
+    "a line": (plain(200, size=(5000, 1), mode="L"), "too few"),
+    "a long strip": (plain(200, size=(10, 5000), mode="L"), "too narrow"),
+    "a bomb": (plain(0, size=(16_000, 16_000), mode="1"), "too many pixels"),
+    "a greater bomb": (b"P4 900000 900000\n", "too many pixels"),
+    # content
+    "grey": (plain(180, 170, 160), "no ink"),
+    "white": (plain(255, 255, 255), "no ink"),
+    "black": (plain(0, 0, 0), "too dark"),
+    "nearly black": (plain(9, 9, 9), "too dark"),
+    "transparent": (plain(0, 0, 0, 0, mode="RGBA"), "no ink"),
+    "stripes": (saved(Image.fromarray(np.tile(np.uint8([[255], [0]]).repeat(9, 0), (15, 300))), "PNG"), "no ink"),
+    "noise": (saved(noise(), "PNG"), "no ink"),
+    "ruling alone": (saved(page(Kind(ruling="squared"), None, [], 3, seed=0).picture, "JPEG"), "no ink"),
+    "a page of text": (saved(specks(20), "PNG"), "page of text"),
+    "specks without number": (saved(salt(), "PNG"), "page of text"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_picture_of_digits_is_told_in_one_line(case, tmp_path, monkeypatch, capfd):
+    """In the terminal too: one line, of the decoders' libraries none."""
+    content, says = REFUSED[case]
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes(content)
+    assert __main__.main(["read", "photo.jpg", "--json", "out.json"]) == 2
+    said = capfd.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1, said.err
+    assert "photo.jpg" in said.err and re.search(says, said.err), said.err
+    assert re.search(TELLS_HOW, said.err), said.err
+    assert os.listdir() == ["photo.jpg"]
+
+
+NOWHERE = {
+    "folder": (".", "is a folder; name one"),
+    "missing": ("missing.jpg", "no file missing.jpg"),
+    "a link to nothing": ("dangling", "no file dangling"),
+    "a link to itself": ("loop", "can't be read"),
+    "no name": ("", "name is empty"),
+    "zero byte": ("a\0b", "can't be opened"),
+    "long": ("n" * 300, "long"),
+    "two lines": ("a\nb.jpg", "there is no file"),
+    "through a file": ("text/a.jpg", "can't be read: Not a directory"),
+    "web": ("https://example.org/photo.jpg", "on the web"),
+    "pipe": ("pipe", "device or a pipe"),
+    "device": (os.devnull, "device or a pipe"),
+    "endless": ("/dev/zero", "device or a pipe"),
+    "5 GB": ("sparse", "more than 250 MB"),
+}
+
+
+@POSIX
+@pytest.mark.parametrize("case", NOWHERE)
+def test_paths_that_lead_to_no_picture_are_told_at_once(case, tmp_path, monkeypatch, capfd):
+    name, says = NOWHERE[case]
+    monkeypatch.chdir(tmp_path)
+    os.symlink("nothing", "dangling")
+    os.symlink("loop", "loop")
+    os.mkfifo("pipe")
+    Path("text").write_text("7")
+    with open("sparse", "wb") as file:
+        file.truncate(5_000_000_000)
+    assert __main__.main(["read", name]) == 2
+    said = capfd.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and says in said.err, said.err
+
+
+def test_a_file_that_may_not_be_read(tmp_path):
+    if os.name != "posix" or os.geteuid() == 0:
+        pytest.skip("root may read everything, and other systems know other permissions")
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(saved(PAGE, "JPEG"))
+    path.chmod(0)
+    with pytest.raises(photo.BadPhoto, match="can't be read: Permission denied"):
+        photo.find_digits(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (np.zeros((30, 30)), "got ndarray.*fromarray"),
+        (None, "got NoneType"),
+        (7, "got int"),
+        (io.StringIO("7"), "text"),
+    ],
+    ids=["array", "nothing", "number", "text stream"],
+)
+def test_what_is_no_source_of_a_picture_is_refused(source, says):
+    with pytest.raises(photo.BadPhoto, match=says):
+        photo.find_digits(source)
+
+
+def test_a_file_of_any_name_a_stream_and_an_image_are_read_and_left_as_they_were(tmp_path, network):
+    path = tmp_path / "Zahlen, größer 7.doc"
+    path.write_bytes(saved(PAGE, "JPEG"))
+    with Image.open(path) as image, path.open("rb") as stream:
+        for source in (path, str(path), stream, image):
+            assert photo.read(network, photo.find_digits(source).images).digits.tolist() == [4, 2, 7]
+        assert image.size == PAGE.size
+    assert path.read_bytes() == saved(PAGE, "JPEG")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_are_those_of_the_picture_as_shown(orientation):
+    boxes = np.array(photo.find_digits(stored_as(orientation)).boxes)
+    assert np.abs(boxes - photo.find_digits(stored_as(1)).boxes).max() <= 3
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "TIFF", "WEBP", "MPO"])
+def test_pages_and_frames_that_are_not_read_are_said(kind):
+    """But for MPO: a phone's second picture is a preview."""
+    remarks = photo.find_digits(frames(kind)).remarks
+    assert any("3 pages or frames" in remark for remark in remarks) == (kind != "MPO")
+
+
+def test_json_holds_what_was_read(tmp_path, monkeypatch, capsys):
+    """In place of what the file held before."""
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes(saved(PAGE, "JPEG"))
+    Path("out.json").write_text("old")
+    assert __main__.main(["read", "photo.jpg", "--json", "out.json", "--device", "cpu"]) == 0
+    result = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert result["digits"] == [4, 2, 7] and all(type(digit) is int for digit in result["digits"])
+    assert [type(value) for value in result["confidence"]] == [float] * 3
+    assert result["sure"] == [value >= result["threshold"] for value in result["confidence"]]
+    assert result["boxes"] == photo.find_digits("photo.jpg").boxes and result["line"] == [0, 0, 0]
+    assert capsys.readouterr().out.startswith("4 2 7\n")
