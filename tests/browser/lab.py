@@ -181,6 +181,11 @@ HAS_RUN = """index => {
     return panel.content.widgets[index].model.executionCount && panel.sessionContext.session.kernel.status === 'idle';
 }"""
 
+# An output looks for its widget for 2 s (jupyterlab_widgets, get_model). Where the page is so busy that the kernel's
+# widgets arrive while that time runs out, it says "model not found" for good, though kernel and widget are both there:
+# a busy machine's race that no setting of ours can end. To reload again, as a learner would, shows them.
+WIDGETS_ARE_SETTLED = "() => !document.body.innerText.includes('Loading widget...')"
+
 # Asked of the server: a page may think otherwise.
 HAS_NO_KERNEL = """async path => {
     const answer = await fetch(new URL('/api/sessions', location.href));
@@ -320,8 +325,12 @@ class Lab:
         """Save the notebook, reload the page, and wait until the notebook is there again."""
         path = self.path()
         self.save()
-        self.page.reload()
-        self.wait_until_open(path)
+        for _ in range(3):
+            self.page.reload()
+            self.wait_until_open(path)
+            self.wait_for(WIDGETS_ARE_SETTLED)
+            if not self.page.get_by_text("Error displaying widget: model not found").count():
+                return
 
     def resize(self, width: int, height: int, side_bar: bool = True) -> None:
         """Of the window; and show or hide the side bar with the files, which takes a quarter of it."""
