@@ -2,6 +2,7 @@
 
 import io
 import math
+from itertools import count
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -47,6 +48,7 @@ class PhotoReader(CourseWidget):
             raise TypeError(f"expected a network (nn.Module), got {type(network).__name__}")
         self._network, self._limits = network, (temperature, threshold)
         self._parts: list[bytes] = []
+        self._answers = count(1)  # or the page would not hear of an answer that is the same again
         self._forget()
         super().__init__(**traits)
         self.on_msg(self._receive)
@@ -72,6 +74,7 @@ class PhotoReader(CourseWidget):
             self.picture, self.digits = _as_jpeg(page.grey), as_bytes(page.images)
             self.answer = {
                 "state": "read",
+                "number": next(self._answers),
                 "size": [side * page.scale for side in page.grey.shape[::-1]],
                 "boxes": page.boxes,
                 "line": page.line,
@@ -85,7 +88,7 @@ class PhotoReader(CourseWidget):
 
     def _fail(self, text: str) -> None:
         self._forget()
-        self.answer = {"state": "failed", "text": text[:1].upper() + text[1:] + "."}
+        self.answer = {"state": "failed", "number": next(self._answers), "text": text[:1].upper() + text[1:] + "."}
 
     def _receive(self, _widget, content: dict, buffers: list) -> None:
         """A part of an upload: a whole photo in one message would be more than Jupyter's server takes."""
@@ -109,10 +112,10 @@ class PhotoReader(CourseWidget):
         """
         if self.page is None or self.reading is None:
             raise ValueError(NONE_YET)
-        count, columns = len(self.value), 8
-        rows = math.ceil(count / columns)
+        digits, columns = len(self.value), 8
+        rows = math.ceil(digits / columns)
         cells = np.arange(rows * columns).reshape(rows, columns).tolist()
-        answers = [[str(cell) if cell < count else "." for cell in row] for row in cells]
+        answers = [[str(cell) if cell < digits else "." for cell in row] for row in cells]
         layout: list[Any] = [["picture"] * columns, *answers]
         figure, axes = plt.subplot_mosaic(
             layout, figsize=(10, 4 + 1.6 * rows), height_ratios=[4, *[1.6] * rows], layout="constrained"
