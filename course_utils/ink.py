@@ -11,6 +11,9 @@ from PIL import Image
 from scipy import ndimage
 
 SMALL = 48  # pixels of the longer side of the copy on which the first guess of the paper is made
+DESK = 0.3  # of the paper's brightness: what is darker, wide and at the picture's edge is no paper
+AROUND = 0.4  # of the picture's edge: a desk takes up more, ink that touches it less
+CLEAR = 0.09  # of the picture's shorter side: on paper a disc of this radius holds no ink
 FAINT = 0.05  # of the paper's brightness: ink that stands out less is not seen
 NOISE = 4.0  # ink stands out by so many standard deviations of the paper's grain
 SLOPES = np.linspace(-0.12, 0.12, 97)  # of the paper's lines: up to 7 degrees from level or upright
@@ -36,13 +39,15 @@ class Drawn(NamedTuple):
 
 def on_paper(grey: np.ndarray) -> Drawn:
     """The ink in a picture, from its brightness (H, W) in 0..1. Raises `NoInk`."""
+    grey = _without_desk(grey)
     smooth = ndimage.gaussian_filter(grey, 0.0005 * sum(grey.shape))
     rough = smooth - _paper_by_median(smooth)
     is_light = (np.maximum(rough, 0) ** 2).sum() > (np.minimum(rough, 0) ** 2).sum()
     dark_on_light = 1 - smooth if is_light else smooth
     standing_out = np.maximum(rough if is_light else -rough, 0)
     paper = _paper_by_closing(dark_on_light, standing_out)
-    darkness = 1 - dark_on_light / np.maximum(paper, 0.05)
+    darkest = max(0.05, DESK * np.percentile(paper, 90))  # on a desk's black, grain would stand out
+    darkness = (paper - dark_on_light) / np.maximum(paper, darkest)
     darkness -= np.median(darkness)
     grain = 1.4826 * float(np.median(np.abs(darkness)))  # standard deviation, by the median, which ink hardly moves
     lowest = max(FAINT, NOISE * grain)
@@ -53,14 +58,46 @@ def on_paper(grey: np.ndarray) -> Drawn:
     return Drawn(np.clip(darkness, 0, 1).astype(np.float32), ruling, lowest)
 
 
+def _without_desk(grey: np.ndarray) -> np.ndarray:
+    """The picture (H, W) with a dark desk around light paper, if there is one, as bright as the paper beside it."""
+    small = _smaller(grey, 4 * SMALL)
+    bright = np.percentile(small, 90)
+    dark = small < DESK * bright
+    clear = ndimage.distance_transform_edt(np.pad(~dark, 1))
+    if _edge(dark).mean() < AROUND or clear.max() < CLEAR * min(small.shape) or dark.mean() > 0.7:
+        return grey
+    wide = ndimage.binary_opening(np.pad(dark, 3, mode="edge"), iterations=3)[3:-3, 3:-3]
+    labels, _ = ndimage.label(wide)
+    desk = np.isin(labels, np.setdiff1d(_edge(labels), 0))
+    lit = small < 1.4 * DESK * bright  # where the light falls on it
+    desk = ndimage.binary_dilation(ndimage.binary_propagation(desk, mask=lit | desk), iterations=5)
+    if desk.all():
+        return grey
+    _, (rows, columns) = ndimage.distance_transform_edt(desk, return_indices=True)
+    filled = ndimage.median_filter(small, 9)[rows, columns]
+    share, paper = (_larger(levels, grey.shape) for levels in (desk.astype(np.float32), filled))
+    return np.where(share > 0.5, paper, grey)
+
+
+def _edge(picture: np.ndarray) -> np.ndarray:
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+
+
+def _smaller(grey: np.ndarray, longest: int) -> np.ndarray:
+    height, width = grey.shape
+    factor = min(1.0, longest / max(height, width))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+
+
+def _larger(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(small).resize(shape[::-1], Image.Resampling.BILINEAR))
+
+
 def _paper_by_median(grey: np.ndarray) -> np.ndarray:
     """Brightness of the paper (H, W), by the median of a fifth of the side: right for light ink and for dark."""
-    height, width = grey.shape
-    factor = min(1.0, SMALL / max(height, width))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
-    median = ndimage.median_filter(small, size=max(3, max(size) // 5), mode="nearest")
-    return np.asarray(Image.fromarray(median).resize((width, height), Image.Resampling.BILINEAR))
+    small = _smaller(grey, SMALL)
+    return _larger(ndimage.median_filter(small, size=max(3, max(small.shape) // 5), mode="nearest"), grey.shape)
 
 
 def _paper_by_closing(grey: np.ndarray, standing_out: np.ndarray) -> np.ndarray:
@@ -77,8 +114,7 @@ def _paper_by_closing(grey: np.ndarray, standing_out: np.ndarray) -> np.ndarray:
 def _off_the_edge(mask: np.ndarray) -> np.ndarray:
     """The pieces that don't touch the picture's edge, as a desk around the paper does; all, if all touch it."""
     labels, _ = ndimage.label(mask)
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    inner = mask & ~np.isin(labels, edge)
+    inner = mask & ~np.isin(labels, _edge(labels))
     return inner if inner.any() else mask
 
 

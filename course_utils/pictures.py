@@ -10,7 +10,7 @@ import os
 import stat
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import IO, NamedTuple
 
 import numpy as np
@@ -133,6 +133,8 @@ def grey_levels(source: Source) -> Grey:
             if opened is not source:
                 frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # an MPO's second is a preview
                 opened.draft("RGB", _wanted(size))  # a JPEG is unpacked smaller, at once
+            with _without_c_messages() if opened.format == "TIFF" else nullcontext():
+                opened.load()
             levels = _brightness(opened.transpose(turn) if turn is not None else opened)
         except BadPhoto:
             raise
@@ -157,6 +159,19 @@ def _quiet() -> Generator[None]:
             yield
     finally:
         logger.removeHandler(silent)
+
+
+@contextmanager
+def _without_c_messages() -> Generator[None]:
+    """libtiff writes about damaged files to standard error itself, below Python's."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 # --- the file -----------------------------------------------------------------------------------------------------
@@ -313,7 +328,9 @@ def _deep(levels: np.ndarray, mode: str) -> np.ndarray:
     if mode.startswith("I;16") and levels.max() > 4095:
         return levels / np.float32(65535)
     low, high = float(levels.min()), float(levels.max())
-    return (levels - low) / (high - low) if high > low else np.zeros_like(levels)
+    return (
+        ((levels.astype(np.float64) - low) / (high - low)).astype(np.float32) if high > low else np.zeros_like(levels)
+    )
 
 
 def _paper(grey: np.ndarray, opaque: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
-from math import gcd
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -20,6 +20,7 @@ from course_utils.data import DataError, data_root, read_shipped, restored_by_gi
 from course_utils.speech import LENGTH, RATE, SHORTEST, framed, spoken_second, trimmed
 
 CANCELLED = 0.01  # of the loudest channel's power: what is left of a mixture whose channels cancel each other
+LARGEST_RATIO = 50_000  # every rate up to 50 kHz is kept; above it by a thousandth of a percent
 ARCHIVE = Path("spoken_digits", "spoken_digits.zip")
 SPLITS = ("train", "validation", "test")
 NAME = re.compile(r"(\d)_([^_]+)_(\d+)\.wav", re.IGNORECASE)  # that dataset's names, for example 7_jackson_32.wav
@@ -77,7 +78,7 @@ def load_recordings(folder: str | os.PathLike) -> Recordings:
     file with another name, or that can't be read, is skipped; a warning names all of those and says how many. Raises
     `NotADirectoryError` if there is no such folder, `ValueError` if nothing in it can be used.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder}; expected one with files such as 7_jackson_32.wav")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".wav")
@@ -116,7 +117,7 @@ def _recordings(files: Iterable[tuple[str, Any]], wave_of: Callable[[Any], np.nd
         try:
             wave = wave_of(file)
         except (ValueError, OSError) as error:
-            skipped[name] = str(error)
+            skipped[name] = getattr(error, "strerror", None) or str(error)
             continue
         waves.append(wave)
         labels.append(int(parts[1]))
@@ -142,20 +143,23 @@ def _read(file: str | os.PathLike | IO[bytes]) -> np.ndarray:
     rate, samples = wav.read(file)
     if not np.isfinite(samples).all():
         raise ValueError("it holds samples that are not finite numbers")
-    wave = at_rate(one_channel(samples), rate)
-    if not wave.any():
+    if not np.ptp(samples, axis=0).any():
         raise ValueError("it holds nothing but silence")
-    return wave
+    # By a power of two, which rounds nothing: floating point may be of any size, and its square too large.
+    samples = np.ldexp(samples, -np.frexp(np.abs(samples).max())[1])
+    return at_rate(one_channel(samples), rate)
 
 
 def one_channel(samples: np.ndarray) -> np.ndarray:
     """The mean over the channels of samples (T, channels), or the loudest one where they cancel each other: (T,)."""
-    mixed, power = samples.mean(axis=1), np.square(samples).mean(axis=0)
-    cancelled = np.square(mixed).mean() < CANCELLED * power.max()
-    return samples[:, power.argmax()] if cancelled else mixed
+    mixed, power = samples.mean(axis=1), samples.var(axis=0)  # an offset is no sound
+    return samples[:, power.argmax()] if mixed.var() < CANCELLED * power.max() else mixed
 
 
 def at_rate(wave: np.ndarray, rate: int) -> np.ndarray:
-    """`wave` (T,), with `rate` samples a second, at 8,000 a second; frequencies above 4 kHz are filtered out."""
-    common = gcd(RATE, rate)
-    return wave if rate == RATE else resample_poly(wave, RATE // common, rate // common)
+    """`wave` (T,), with `rate` samples a second, at 8,000 a second; frequencies above 4 kHz are filtered out.
+
+    A rate that shares few factors with 8,000 is taken for one nearby: the filter would have millions of weights.
+    """
+    ratio = Fraction(RATE, rate).limit_denominator(LARGEST_RATIO)
+    return wave if rate == RATE else resample_poly(wave, ratio.numerator, ratio.denominator)

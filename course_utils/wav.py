@@ -10,6 +10,7 @@ BYTE_ORDER = {b"RIFF": "<", b"RIFX": ">", b"RF64": "<", b"BW64": "<"}
 RATES = range(1000, 1_000_000)  # samples a second; a header that says anything else is damaged
 OTHER_KINDS = {  # by what such a file begins with, some after a length of four bytes
     b"ID3": "an MP3 file",
+    b"\xff\xfe": "a text file",
     b"\xff": "an MP3 or AAC file",
     b"OggS": "an Ogg file",
     b"fLaC": "a FLAC file",
@@ -18,6 +19,10 @@ OTHER_KINDS = {  # by what such a file begins with, some after a length of four 
     b"caff": "a CAF file",
     b"\x1aE\xdf\xa3": "a WebM file",
     b"#!AMR": "an AMR file",
+    b"0&\xb2u": "a WMA file",
+    b"riff": "a Wave64 file",
+    b".snd": "an AU file",
+    b"PK\x03\x04": "a ZIP archive",
     b"<": "a web page",
 }
 

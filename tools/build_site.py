@@ -1,6 +1,7 @@
 """Build the web edition from the tracked notebooks: `make site`, or `python -m tools.build_site`.
 
-It asks no network, and runs no cell but those that train what the shift explorer shows. The pages land in site/_build/html.
+It asks no network, and runs no cell but those that train what the shift explorer shows. The pages land in
+site/_build/html.
 """
 
 import json

@@ -150,10 +150,7 @@ def start_notebook(text: str) -> str:
     notebook = nbformat.reads(text, as_version=4)
     cell = next(cell for cell in notebook.cells if cell.id == COLAB_CELL)
     code = "\n".join(address.colab_cell())
-    cell.source = (
-        "<details><summary>On Colab, which has not got the course yet</summary>\n\n"
-        f"Run this in a cell of its own first:\n\n```python\n{code}\n```\n\n</details>"
-    )
+    cell.source = f"*On Colab only*, run this in a cell of its own first:\n\n```python\n{code}\n```"
     return nbformat.writes(notebook) + "\n"
 
 

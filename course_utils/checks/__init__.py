@@ -29,10 +29,10 @@ from course_utils.checks.pooling import (
     parameters_without_pooling,
     unchanged_share,
 )
-from course_utils.checks.scaling import gradient_bytes, speedup, whole_gradient
+from course_utils.checks.scaling import control_of_two, ring_bytes, speedup, whole_gradient
 from course_utils.checks.sharing import confounds, conv_matrix, equivariance_gap, layer_parameters, predicted_accuracy
 from course_utils.checks.start import average_image, floor, sevens
-from course_utils.checks.training import accuracy, best_epoch, choose_on_validation, training_step
+from course_utils.checks.training import accuracy, chain_gradients, choose_on_validation, training_step
 from course_utils.checks.travel import registered, rule_that_can_fail
 
 __all__ = [
@@ -40,11 +40,12 @@ __all__ = [
     "auroc",
     "average_image",
     "average_weights",
-    "best_epoch",
     "calibration_error",
     "catches_mistakes",
+    "chain_gradients",
     "choose_on_validation",
     "confounds",
+    "control_of_two",
     "conv1d",
     "conv2d",
     "conv2d_channels",
@@ -55,7 +56,6 @@ __all__ = [
     "first_block",
     "flat_features",
     "floor",
-    "gradient_bytes",
     "judge",
     "larger_of_two",
     "layer_parameters",
@@ -68,6 +68,7 @@ __all__ = [
     "predicted_accuracy",
     "receptive_field",
     "registered",
+    "ring_bytes",
     "rule",
     "rule_that_can_fail",
     "sevens",

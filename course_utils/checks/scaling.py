@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from course_utils.checks.core import Hint, call, close, exercise, expect_number, expect_tensor, unlike
-from course_utils.models import CNN, count_parameters
 
 
 @exercise
@@ -36,23 +35,49 @@ def _gradient_hint(found: Tensor, sums: list[Tensor], gradients: list[Tensor], s
 
 
 @exercise
-def gradient_bytes(answer) -> None:
-    """How many bytes the gradient of the tutorial's network has, in float32."""
-    found = expect_number(answer, "the number of bytes")
-    parameters = count_parameters(CNN())
-    if found == 4 * parameters:
+def control_of_two(pictures_per_step, steps) -> None:
+    """Two settings of the run in one process that two processes with 64 images each, in 50 steps, are compared with."""
+    pictures = expect_number(pictures_per_step, "pictures_per_step")
+    steps = expect_number(steps, "steps")
+    if (pictures, steps) == (128, 50):
         return
+    if (pictures, steps) == (64, 100):
+        raise Hint("that is her run in one process. Against it the two processes differ in more than their number.")
+    if pictures == 64:
+        raise Hint("64 pictures went into each process. How many went into one step of the weights?")
+    if pictures != 128:
+        raise Hint("pictures_per_step: how many pictures do two processes use for one step of the weights, 64 each?")
+    if steps == 100:
+        raise Hint("100 steps of 128 pictures are two passes over the 6,400, and hers made one.")
+    raise Hint("steps: how many of 128 pictures are one pass over 6,400?")
+
+
+@exercise
+def ring_bytes(function) -> None:
+    """A function (parameters, processes) -> bytes that one process sends in a ring all-reduce of float32 gradients."""
+    for parameters, processes in ((1000, 4), (28_938, 2), (1000, 10), (28_938, 1)):
+        said = f"parameters={parameters:,}, processes={processes}"
+        found = expect_number(call(function, parameters, processes, said=said), "the number of bytes")
+        numbers = 2 * (processes - 1) * parameters / processes
+        if close(found, 4 * numbers):
+            continue
+        raise Hint(_ring_hint(found, numbers, parameters, processes, said))
+
+
+def _ring_hint(found: float, numbers: float, parameters: int, processes: int, said: str) -> str:
+    if processes == 1:
+        return f"with {said} it {unlike(0, found)}: alone, there is nobody to send to."
     hints = {
-        parameters: "that is how many numbers it has. A float32 takes 32 bits, and a byte is 8.",
-        32 * parameters: "that is in bits. A byte is 8 of them.",
-        8 * parameters: "that would be float64. PyTorch's weights and gradients are float32, 32 bits each.",
-        64
-        * 4
-        * parameters: "the gradient is a mean over the batch: its size doesn't depend on how many images there are.",
+        numbers: "that is how many numbers are sent. A float32 takes 32 bits, and a byte is 8.",
+        32 * numbers: "that is in bits. A byte is 8 of them.",
+        8 * numbers: "that would be float64. The gradients are float32, 32 bits each.",
+        2 * numbers: "that is one half of the way: after the sums are built up, they still have to go round.",
+        4 * numbers * processes: "that is with the whole gradient in each round, or for all processes together. "
+        "One process sends one piece a round.",
+        8 * parameters: "P - 1 rounds are enough to reach the others, not P.",
     }
-    raise Hint(
-        hints.get(found, "a gradient has one number for every parameter (notebook 04 counted 28,938) of 4 bytes.")
-    )
+    known = (hint for value, hint in hints.items() if close(found, value))
+    return next(known, f"with {said} it {unlike(4 * numbers, found)}. Count the rounds, and the numbers in one piece.")
 
 
 @exercise

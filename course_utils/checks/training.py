@@ -1,11 +1,12 @@
 """Checks of notebook 05."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from course_utils.checks.core import Hint, call, close, exercise, expect_number, expect_numbers, unlike
+from course_utils.checks.core import Hint, call, close, exercise, expect_number, expect_numbers, given, unlike
 
 
 @exercise
@@ -37,6 +38,47 @@ def accuracy(function) -> None:
 
 def _rows(logits: torch.Tensor, labels: torch.Tensor) -> zip:
     return zip(logits.tolist(), labels.tolist(), strict=True)
+
+
+@exercise
+def chain_gradients(gradient_w1, gradient_w2) -> None:
+    """The gradients of the chain x = 3 -> w1 * x -> ReLU -> w2 * a -> (z - 1)**2 at w1 = 0.5 and w2 = 0.8."""
+    found = (expect_number(gradient_w1, "gradient_w1"), expect_number(given(gradient_w2), "gradient_w2"))
+    expected = _chain(w2=0.8)
+    if _both(found, expected):
+        return
+    if _both(found, _chain(w2=0.4)):
+        raise Hint("those are the picture's, for w2 = 0.4. A new w2 changes z, and all that comes back from it.")
+    if _both(found, expected[::-1]):
+        raise Hint("both are there, under each other's name. w1 stands before the ReLU, w2 behind it.")
+    if _both(found, [-one for one in expected]):
+        raise Hint("the sizes are right, the signs are not. z is 1.2 now, above the wanted 1: which way does it err?")
+    if _both(found, [one / 2 for one in expected]):
+        raise Hint("half of it: the slope of (z - 1)² is 2 · (z - 1).")
+    found_w1, found_w2 = found
+    if not close(found_w2, expected[1]):
+        if close(found_w2, 0.4):
+            raise Hint("gradient_w2: 0.4 is the gradient at z. w2 reaches z times a, so multiply by a.")
+        raise Hint(f"gradient_w2: not {found_w2:g}. It is the gradient at z times the number that w2 is multiplied by.")
+    if close(found_w1, 0.32):
+        raise Hint("gradient_w1: 0.32 is the gradient at h. w1 is multiplied by x, so multiply by x.")
+    if close(found_w1, 1.2):
+        raise Hint("gradient_w1: on its way back from z to a the gradient is multiplied by w2.")
+    if close(found_w1, 0.48):
+        raise Hint("gradient_w1: the way back, too, goes through the new w2.")
+    raise Hint(f"gradient_w1: not {found_w1:g}. From z back: times w2, times 1 at the ReLU (a is positive), times x.")
+
+
+def _chain(w2: float) -> tuple[float, float]:
+    """The gradients at w1 and at w2."""
+    x, w1 = 3.0, 0.5
+    a = max(0.0, w1 * x)
+    gradient_z = 2 * (w2 * a - 1)
+    return gradient_z * w2 * x, gradient_z * a
+
+
+def _both(found: Sequence[float], expected: Sequence[float]) -> bool:
+    return all(map(close, found, expected))
 
 
 @exercise
@@ -90,32 +132,6 @@ def _first_step_hint(before: dict[str, torch.Tensor], model: nn.Module, expected
 def _same_weights(model: nn.Module, other: nn.Module) -> bool:
     pairs = zip(model.parameters(), other.parameters(), strict=True)
     return all(torch.allclose(one, two, atol=1e-6) for one, two in pairs)
-
-
-@exercise
-def best_epoch(function) -> None:
-    """A function (validation accuracies, one per epoch) -> number of the best epoch, from 1; the first of equals."""
-    for history in (
-        [0.97, 0.98, 0.99],
-        [0.95, 0.99, 0.98, 0.97],
-        [0.9],
-        [0.97, 0.985, 0.985, 0.98],
-        [0.5, 0.4, 0.3],
-        [0.95, 0.97, 0.96, 0.98, 0.975],  # falls and rises again
-        [0.98, 0.96, 0.97],  # and never comes back to what it was
-    ):
-        found = expect_number(call(function, history, said=f"{history}"), "the epoch")
-        best = max(history)
-        expected = next(epoch for epoch, value in enumerate(history, start=1) if value == best)
-        if found == expected:
-            continue
-        if found == expected - 1:
-            raise Hint(f"for {history} the best epoch is number {expected}; Python counts from 0, we from 1.")
-        if found == best:
-            raise Hint("that is the best accuracy. Which epoch had it?")
-        if 1 <= found <= len(history) and history[int(found) - 1] == best:
-            raise Hint(f"for {history} two epochs are equally good; the first of them cost less training.")
-        raise Hint(f"for {history} the best epoch is number {expected}, not {found}.")
 
 
 @exercise

@@ -79,6 +79,7 @@ class BlindLabels(CourseWidget):
     pixels = Bytes(help="the images, one byte a pixel").tag(sync=True)
     finished = Bool(False, help="the table is shown, the answers are fixed").tag(sync=True)
     table = Dict(help="empty until finished").tag(sync=True)
+    _just_run = Bool(False, help="its cell was run: the page may give it the keyboard").tag(sync=True)
 
     def __init__(self, images: Tensor, network: Sequence | None = None, file: Sequence | None = None, **traits):
         self._images = digit_images(images, "images")
@@ -99,6 +100,11 @@ class BlindLabels(CourseWidget):
         form = cls(images, network, file, value=parse_answers(answers))
         form.results()
         return form
+
+    def _repr_mimebundle_(self, **options):
+        """What Jupyter shows; asked for when a cell is run, and not when a stored page is opened."""
+        self._just_run = True
+        return super()._repr_mimebundle_(**options)
 
     def results(self) -> list[Row]:
         """The three answers to each image. Finishes the labelling: your answers can't be changed any more.

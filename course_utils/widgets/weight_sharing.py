@@ -15,7 +15,7 @@ LARGEST_IMAGE = 10  # pixels a side: the matrices would be too large to look at
 
 
 class Use(NamedTuple):
-    """Numbers of weights: those an output uses, those of them that other outputs use too, and those used so far."""
+    """How many weights: those an output uses, those of them that other outputs use too, and those used so far."""
 
     used: int
     used_by_others: int
@@ -51,8 +51,8 @@ class WeightSharing(CourseWidget):
     def weights_of(self, kind: str) -> Tensor:
         """Which weight stands at each place of the layer's matrix: int64 (outputs, pixels), -1 where none does.
 
-        Weights are numbered from 0. Row `r * columns + c` belongs to the output at row r, column c, and pixels are
-        numbered row by row too, as in notebook 02.
+        A number names a weight and is not its value: weights are numbered from 0. Row `r * columns + c` belongs to the
+        output at row r, column c, and pixels are numbered row by row too, as in notebook 02.
         """
         validate.one_of("layer", kind, KINDS)
         (rows, columns), k = self.output_size, self.kernel_size
@@ -66,7 +66,7 @@ class WeightSharing(CourseWidget):
         return matrix.view(rows * columns, -1)
 
     def uses(self, kind: str) -> Use:
-        """The numbers that the page shows beside a layer, for `visited` as it is."""
+        """The counts that the page shows for a layer, for `visited` as it is."""
         rows, columns = self.output_size
         for row, column in self.visited:
             if row >= rows or column >= columns:

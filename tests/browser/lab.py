@@ -181,6 +181,11 @@ HAS_RUN = """index => {
     return panel.content.widgets[index].model.executionCount && panel.sessionContext.session.kernel.status === 'idle';
 }"""
 
+# An output looks for its widget for 2 s (jupyterlab_widgets, get_model). Where the page is so busy that the kernel's
+# widgets arrive while that time runs out, it says "model not found" for good, though kernel and widget are both there:
+# a busy machine's race that no setting of ours can end. To reload again, as a learner would, shows them.
+WIDGETS_ARE_SETTLED = "() => !document.body.innerText.includes('Loading widget...')"
+
 # Asked of the server: a page may think otherwise.
 HAS_NO_KERNEL = """async path => {
     const answer = await fetch(new URL('/api/sessions', location.href));
@@ -320,8 +325,35 @@ class Lab:
         """Save the notebook, reload the page, and wait until the notebook is there again."""
         path = self.path()
         self.save()
-        self.page.reload()
-        self.wait_until_open(path)
+        for _ in range(3):
+            self.page.reload()
+            self.wait_until_open(path)
+            self.wait_for(WIDGETS_ARE_SETTLED)
+            if not self.page.get_by_text("Error displaying widget: model not found").count():
+                return
+
+    def resize(self, width: int, height: int, side_bar: bool = True) -> None:
+        """Of the window; and show or hide the side bar with the files, which takes a quarter of it."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.evaluate(
+            "shown => { const {shell} = window.jupyterapp; shown ? shell.expandLeft() : shell.collapseLeft(); }",
+            side_bar,
+        )
+        self.page.wait_for_timeout(300)  # it is laid out after that
+
+    def touch(self, part: Locator, path: list[tuple[float, float]]) -> None:
+        """Put a finger on `part`, move it and lift it; the path in shares of the part's width and height."""
+        box = part.bounding_box()
+        points = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in path]
+        session = self.page.context.new_cdp_session(self.page)
+        for event, point in zip(["touchStart", *["touchMove"] * (len(points) - 1)], points, strict=True):
+            session.send("Input.dispatchTouchEvent", {"type": event, "touchPoints": [point]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        session.detach()
+
+    def selected(self) -> int:
+        """The index of the selected cell."""
+        return self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex")
 
     def choose_theme(self, name: str) -> None:
         """JupyterLab Dark or JupyterLab Light."""

@@ -12,6 +12,7 @@ PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # or J
 NAME = "widgets.ipynb"
 SETUP = """\
 import torch
+from PIL import Image
 from torch import nn
 
 from course_utils import load_mnist
@@ -19,11 +20,13 @@ from course_utils.models import CNN
 from course_utils.widgets.blind_labels import BlindLabels
 from course_utils.widgets.draw_digit import DrawDigit
 from course_utils.widgets.kernel_playground import KernelPlayground
+from course_utils.widgets.photo_reader import PhotoReader
 from course_utils.widgets.shift_explorer import ShiftExplorer
 from course_utils.widgets.weight_sharing import WeightSharing
 
 mnist = load_mnist()
 digits, labels = mnist.test[:4]  # 7, 2, 1, 0
+sheet = Image.fromarray(255 - torch.cat(list(digits[:, 0]), dim=1).mul(255).byte().numpy())
 
 
 def trained(network):
@@ -48,6 +51,7 @@ CELLS = {
     "shift-explorer": "explorer = ShiftExplorer(digits[0], {'dense': dense, 'CNN': model}, label=7)\nexplorer",
     "draw-digit": "pad = DrawDigit(model, mnist.test[:10][0])\npad",
     "blind-labels": "form = BlindLabels(digits, network=[7, 2, 1, 6], file=labels)\nform",
+    "photo-reader": "reader = PhotoReader(model, threshold=0.9)\nreader.read(sheet)\nreader",
 }
 
 

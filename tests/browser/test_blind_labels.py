@@ -62,6 +62,22 @@ def test_labelling_with_one_key_a_digit(lab, part, widgets):
     assert widgets.ask("form.value, form.agreement()['file']") == "([7, 2, 1, 3], 3)"
 
 
+def test_its_keys_work_as_soon_as_its_cell_is_run_but_not_when_the_page_is_opened_again(lab, part, widgets):
+    lab.expect_text(part, "keys", "Keys: 0 to 9")
+    lab.page.keyboard.press("7")
+    lab.expect_text(part, "progress", "Image 2 of 4")
+    assert lab.has_visible_focus()
+    lab.page.keyboard.press("Shift+Enter")
+    lab.expect_text(part, "keys", "Click here")
+    part.get_by_test_id("keys").click()
+    lab.page.keyboard.press("2")
+    lab.expect_text(part, "progress", "Image 3 of 4")
+    lab.reload()
+    again = widgets.root(NAME)
+    lab.expect_text(again, "progress", "Image 3 of 4")
+    lab.expect_text(again, "keys", "Click here")
+
+
 def test_answers_survive_a_reload(lab, part, widgets):
     part.get_by_test_id("digit-7").click()
     part.get_by_test_id("digit-2").click()

@@ -56,6 +56,32 @@ def colours(picture) -> list[int]:
     )
 
 
+def test_both_readings_stand_beside_the_pad_where_the_side_bar_leaves_room_for_it(lab, part):
+    lab.resize(1024, 768)
+    try:
+        pad, *readings = [
+            part.get_by_test_id(name).bounding_box() for name in ("pad", "reading-drawn", "reading-mnist")
+        ]
+        assert pad["x"] + pad["width"] <= readings[0]["x"] < readings[1]["x"]
+        assert readings[0]["y"] == readings[1]["y"] < pad["y"] + pad["height"]
+    finally:
+        lab.resize(1280, 800)
+
+
+def test_on_a_telephone_pad_and_answer_are_on_one_screen(lab, part):
+    lab.resize(390, 844, side_bar=False)
+    try:
+        draw(lab, part, ONE)
+        lab.expect_text(part, "reading-mnist", "reads 1, ")
+        part.evaluate("part => part.scrollIntoView({block: 'start'})")
+        assert part.get_by_test_id("pad").bounding_box()["width"] > 200
+        for name in ("reading-drawn", "reading-mnist"):
+            box = part.get_by_test_id(name).bounding_box()
+            assert box["y"] + box["height"] < 844 - 24  # the status bar
+    finally:
+        lab.resize(1280, 800)
+
+
 def test_off_centre_is_seen_by_the_two_readings(lab, part):
     small = [[(0.1 + 0.2 * x, 0.1 + 0.2 * y) for x, y in stroke] for stroke in SEVEN]
     draw(lab, part, small)

@@ -64,6 +64,36 @@ def test_output_follows_the_kernel(lab, part):
     assert part.get_by_test_id("preset").input_value() == "your own"
 
 
+def tops(part, *testids) -> list[float]:
+    """Of elements, from the part's own top: the notebook may have been scrolled."""
+    return [part.get_by_test_id(testid).bounding_box()["y"] - part.bounding_box()["y"] for testid in testids]
+
+
+@pytest.mark.parametrize(("width", "side_bar"), [(1280, True), (1024, True), (390, False)])
+def test_what_is_wrong_is_said_where_room_is_kept_for_it(lab, part, width, side_bar):
+    lab.resize(width, 800, side_bar)
+    try:
+        parts = ("output", "sum", "products")
+        part.get_by_label("Size").select_option("7")
+        before = tops(part, *parts)
+        part.get_by_label("Weight, row 0, column 0").fill("x")
+        lab.expect_text(part, "message", "row 0, column 0 must be a number")
+        assert tops(part, *parts) == pytest.approx(before, abs=1)
+        part.get_by_label("Weight, row 0, column 0").fill("0")
+        part.get_by_label("Stride").fill("")
+        lab.expect_text(part, "message", "whole number")
+        assert tops(part, *parts) == pytest.approx(before, abs=1)
+    finally:
+        lab.resize(1280, 800)
+
+
+def test_a_kernel_of_7_by_7_stands_between_window_and_products(part):
+    part.get_by_label("Size").select_option("7")
+    boxes = [part.get_by_test_id(testid).bounding_box() for testid in ("window", "kernel", "products")]
+    assert max(box["y"] for box in boxes) - min(box["y"] for box in boxes) < 3
+    assert boxes[0]["x"] < boxes[1]["x"] < boxes[2]["x"]
+
+
 def test_size_formula_follows_stride_padding_and_size(lab, part):
     lab.expect_text(part, "output-size", "⌊(28 + 2·0 − 3) / 1⌋ + 1 = 26")
     part.get_by_label("Stride").fill("2")

@@ -27,6 +27,14 @@ def test_a_click_shows_what_an_output_uses(lab, part):
     lab.screenshot(NAME, part)
 
 
+def test_the_output_is_a_grid_of_pixels(part):
+    style = part.get_by_test_id("output").evaluate(
+        "output => { const {content, backgroundImage, backgroundSize} = getComputedStyle(output, '::after');"
+        " return [content, backgroundImage, backgroundSize]; }"
+    )
+    assert style[0] == '""' and style[1].count("linear-gradient") == 2 and style[2] == "25% 100%, 100% 25%"
+
+
 def test_the_count_runs_on_and_starts_again(lab, part):
     for place in ((0, 1), (1, 1), (0, 1)):  # with the first, at row 0, column 0: three outputs
         click_output(part, *place)

@@ -189,7 +189,7 @@ def test_a_tensor_may_come_in_any_form(said):
 
 
 def test_a_number_with_a_comma_is_explained(said):
-    assert "write 12,345 as 12345" in said("gradient_bytes", ((115, 752),))
+    assert "write 12,345 as 12345" in said("strided_size", ((115, 752),))
 
 
 def test_what_the_learner_has_set_elsewhere_does_not_matter(said):
@@ -220,14 +220,14 @@ def test_the_expected_answer_is_not_made_from_what_the_function_has_changed(said
 
 
 def test_the_line_that_stopped_is_named(said):
-    def out_of_range(accuracies):
+    def out_of_range(logits, labels):
         best = 0
-        return accuracies[best + 99]
+        return labels[best + 999]
 
     line = out_of_range.__code__.co_firstlineno + 2
-    found = said("best_epoch", out_of_range)
-    assert found.endswith(f"It was in line {line} of your cell: `return accuracies[best + 99]`")
-    assert "stopped with IndexError: list index out of range." in found
+    found = said("accuracy", out_of_range)
+    assert found.endswith(f"It was in line {line} of your cell: `return labels[best + 999]`")
+    assert "stopped with IndexError: index 999 is out of bounds" in found
 
 
 def test_a_forgotten_sum_is_said_in_plain_words(said):

@@ -17,7 +17,7 @@ from torch import nn
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from course_utils import distributed, in_batches
+from course_utils import distributed, in_batches, models
 from course_utils.distributed import ProcessCountError, ProcessLost
 from tests.unit import shared_fit
 
@@ -53,6 +53,16 @@ def test_two_processes_train_as_one(both, name):
         its_state, its_losses = process["trained"][name]
         assert its_losses == pytest.approx(losses, rel=0, abs=1e-9)
         assert_close(its_state, state, rtol=0, atol=1e-9)
+
+
+def test_every_network_of_the_course_is_among_them():
+    """A class that is new in `models` has to join the table."""
+    made = [make() for make, _ in shared_fit.NETWORKS.values()]
+    tried = {type(module) for network in made for module in network.modules()}
+    known = {
+        value for value in vars(models).values() if isinstance(value, type) and value.__module__ == models.__name__
+    }
+    assert {value for value in known if issubclass(value, nn.Module)} <= tried
 
 
 @pytest.mark.slow

@@ -1,8 +1,6 @@
 """Photos of handwriting: what is found on pages whose content is known, and what is said to files of every kind."""
 
 import io
-import os
-import zipfile
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -87,21 +85,6 @@ def test_ink_on_nothing_is_seen(ink):
     assert len(photo.find_digits(picture).boxes) == 1
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_tag_is_followed(orientation):
-    """However the camera stored it, the boxes are those of the picture as shown."""
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's transpositions, by the tag that they undo
-    picture = Image.fromarray(seven())
-    if orientation > 1:
-        picture = picture.transpose(Image.Transpose(undo[orientation]))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = io.BytesIO()
-    picture.save(stored, "JPEG", exif=exif, quality=95)
-    ((left, top, width, height),) = photo.find_digits(stored.getvalue()).boxes
-    assert np.abs(np.array([left, top, left + width, top + height]) - [20, 20, 70, 100]).max() <= 3
-
-
 def test_a_large_photo_keeps_its_boxes_and_a_digit_may_touch_the_edge():
     large = Image.fromarray(seven()[20:]).resize((3000, 3000), Image.Resampling.NEAREST)
     stored = io.BytesIO()
@@ -133,90 +116,6 @@ def test_the_figure_shows_the_steps(made):
     titles = [axes.get_title()[:2] for axes in figure.axes]
     plt.close(figure)
     assert titles == ["1.", "2.", "3.", "4."]
-
-
-def saved(picture: Image.Image, kind: str, **options) -> bytes:
-    stored = io.BytesIO()
-    picture.save(stored, kind, **options)
-    return stored.getvalue()
-
-
-def zipped() -> bytes:
-    stored = io.BytesIO()
-    with zipfile.ZipFile(stored, "w") as archive:
-        archive.writestr("seven.txt", "7")
-    return stored.getvalue()
-
-
-def crowd() -> Image.Image:
-    letters = np.full((900, 900), 255, np.uint8)
-    for row in range(10, 880, 30):
-        for column in range(10, 880, 20):
-            letters[row : row + 16, column : column + 4] = 0
-    return Image.fromarray(letters)
-
-
-SEVEN = Image.fromarray(seven())
-BAD = {
-    "empty": (b"", "empty file"),
-    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "HEIC.*Most Compatible"),
-    "video": (b"\0\0\0\x18ftypmp42" + bytes(50), "a video"),
-    "pdf": (b"%PDF-1.7\n" + bytes(50), "a PDF.*as a picture"),
-    "text": ("Sieben über".encode(), "a text"),
-    "notebook": (b'{"cells": []}', "a notebook"),
-    "zip": (zipped(), "a ZIP archive"),
-    "web page": (b"<!doctype html>", "a web page"),
-    "svg": (b'<svg xmlns="a"></svg>', "an SVG"),
-    "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
-    "noise": (bytes(range(256)) * 4, "something else"),
-    "cut png": (saved(SEVEN, "PNG")[:150], "damaged or was cut off"),
-    "cut jpeg": (saved(SEVEN, "JPEG")[:700], "damaged"),
-    "cut gif": (saved(SEVEN, "GIF")[:60], "damaged"),
-    "cut tiff": (saved(SEVEN, "TIFF")[:90], "damaged"),
-    "head of png": (saved(SEVEN, "PNG")[:20], "damaged|not a picture"),
-    "a pixel": (saved(Image.new("L", (1, 1), 200), "PNG"), "too few"),
-    "a line": (saved(Image.new("L", (5000, 1), 200), "PNG"), "too few"),
-    "grey": (saved(Image.new("RGB", (300, 200), (180, 170, 160)), "JPEG"), "no ink"),
-    "dark": (saved(Image.new("RGB", (300, 200), (9, 9, 9)), "PNG"), "too dark"),
-    "nothing": (saved(Image.new("RGBA", (300, 200), (0, 0, 0, 0)), "PNG"), "no ink"),
-    "text page": (saved(crowd(), "PNG"), "page of text"),
-    "bomb": (saved(Image.new("1", (16_000, 16_000)), "PNG"), "too many pixels"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_what_is_no_page_of_digits_is_told(case):
-    content, says = BAD[case]
-    with pytest.raises(photo.BadPhoto, match=says) as caught:
-        photo.find_digits(content)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [(".", "is a folder"), ("missing.jpg", "no file missing.jpg"), ("a\0b", "can't be opened"), ("n" * 300, "long")],
-    ids=["folder", "missing", "zero byte", "long"],
-)
-def test_paths_that_lead_nowhere(name, says, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(photo.BadPhoto, match=says):
-        photo.find_digits(name)
-
-
-@pytest.mark.parametrize(
-    "kind", ["BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "SGI", "TIFF", "WEBP"]
-)
-def test_every_format_is_read(kind, tmp_path):
-    """By its content, whatever the file is called."""
-    path = tmp_path / "photo.doc"
-    path.write_bytes(saved(SEVEN.convert("RGB") if kind == "WEBP" else SEVEN, kind))
-    assert len(photo.find_digits(path).boxes) == 1
-    assert os.path.exists(path)
-
-
-def test_the_first_frame_of_an_animation_is_read():
-    frames = saved(SEVEN, "GIF", save_all=True, append_images=[Image.new("L", SEVEN.size, 255)])
-    assert len(photo.find_digits(frames).boxes) == 1
 
 
 def test_confidence_temperature_and_threshold(network, mnist):

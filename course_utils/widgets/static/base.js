@@ -20,13 +20,17 @@ function uniqueId(prefix) {
   return `${prefix}-${Math.random().toString(36).slice(2)}`;
 }
 
-const RESTARTED = "The kernel was restarted: run this cell again.";
-const STOPPED = "The kernel has stopped: start it, and run this cell again.";
+const AGAIN = "choose Run > Run All Above Selected Cell in the menu, then run this cell.";
+const RESTARTED = `The kernel was restarted and no longer knows this part. Click here, ${AGAIN}`;
+const STOPPED = `The kernel has stopped. Click here, choose Kernel > Restart Kernel…, ${AGAIN}`;
 
 /**
  * The root of one view, already in `el`, with a banner at its top for when the kernel is gone and Python no longer
  * sees what is done here. `onKernelLost(true)` is called then, for parts that can't work without. `view` is what
  * anywidget hands to render.
+ *
+ * A click anywhere in the part brings the keyboard to it, and as long as it is here, no key is a shortcut of the
+ * notebook (0 0 would restart the kernel, d d delete the cell). Shift+Enter goes on to the next cell.
  */
 function makeRoot(view, name, title, onKernelLost = () => {}) {
   const { model, el, signal } = view;
@@ -34,8 +38,14 @@ function makeRoot(view, name, title, onKernelLost = () => {}) {
   const label = model.get("description") || title;
   const root = make("div", {
     class: "course-widget", role: "group", "aria-label": label, data: { widget: name, kernel: "live" },
-    // A key pressed in here is not one of the notebook's shortcuts. They ask the element that has the focus.
-    onfocusin: (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true"),
+    tabindex: "-1", // what was clicked may take no focus itself
+    // The notebook's shortcuts ask the element that has the focus. Where the kernel is lost, they are what mends it.
+    onfocusin: ({ target }) => target.toggleAttribute("data-lm-suppress-shortcuts", root.dataset.kernel === "live"),
+    onkeydown: (event) => {
+      if (root.dataset.kernel === "lost" || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.stopPropagation();
+      if (event.key === "Enter" && event.shiftKey) goOn(root, event);
+    },
   }, banner);
   const lose = (text) => {
     if (root.dataset.kernel === "lost") return; // for good: a new kernel knows nothing of this widget
@@ -59,6 +69,33 @@ function makeRoot(view, name, title, onKernelLost = () => {}) {
   // A view made when it was gone already. Later, once the part has built what onKernelLost may touch.
   if (el.classList.contains("jupyter-widgets-disconnected")) queueMicrotask(() => lose(RESTARTED));
   return root;
+}
+
+/** The keyboard goes to the cell after the part's: to run the part's own once more would throw away what was done. */
+function goOn(root, event) {
+  let next = root.closest(".jp-Cell")?.nextElementSibling;
+  while (next && !next.offsetHeight) next = next.nextElementSibling; // under a heading that is collapsed
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+/**
+ * Bring the keyboard to `target`, once, where the learner has run the cell to have this part: it is the selected cell
+ * still, or the one before it, and nobody is typing. Not in a page that is opened again, nor where all cells are run.
+ */
+function focusWhenRun(model, root, target) {
+  if (!model.get("_just_run")) return;
+  model.set("_just_run", false);
+  model.save_changes();
+  const watch = new ResizeObserver(() => { // it has a size: it is on the page
+    watch.disconnect();
+    const cell = root.closest(".jp-Cell");
+    const selected = root.closest(".jp-Notebook")?.querySelector(".jp-Cell.jp-mod-active");
+    const typing = document.activeElement?.closest("input, textarea, select, [contenteditable=true]");
+    if (cell && !typing && (selected === cell || selected === cell.nextElementSibling)) target.focus();
+  });
+  watch.observe(root);
 }
 
 /**
@@ -150,16 +187,17 @@ const STEPS = {
 /**
  * A picture of a matrix. `label` names it. With `onPick(row, column)` it is a control: the mouse by hovering (or by
  * clicking, with `hover: false`), a finger by touching, the keyboard by arrow keys, Home, End, PageUp and PageDown.
- * With `onStep(rows, columns)` it is a control whose keys step, and whose owner listens to the pointer.
+ * With `onStep(rows, columns)` it is a control whose keys step, and whose owner listens to the pointer. `grid` draws
+ * lines between the pixels.
  * Returns { element, draw(rows, colour), frames([{ row, column, rows, columns, kind }]), place(row, column) }.
  */
-function pixelMap({ label, testid, size = "260px", onPick = null, hover = true, onStep = null }) {
+function pixelMap({ label, testid, size = "260px", onPick = null, hover = true, onStep = null, grid = false }) {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const attributes = onPick || onStep
     ? { role: "application", tabindex: "0", "aria-roledescription": "grid of pixels, arrow keys move" }
     : { role: "img" };
-  const kind = onPick ? "pixel-map control" : onStep ? "pixel-map draggable" : "pixel-map";
-  const element = make("div", { class: kind, "aria-label": label, data: { testid }, style: { "--size": size }, ...attributes }, canvas);
+  const kind = onPick ? " control" : onStep ? " draggable" : "";
+  const element = make("div", { class: `pixel-map${kind}${grid ? " grid" : ""}`, "aria-label": label, data: { testid }, style: { "--size": size }, ...attributes }, canvas);
   let height = 1, width = 1, cursor = [0, 0];
 
   function draw(rows, colour) {
@@ -167,6 +205,8 @@ function pixelMap({ label, testid, size = "260px", onPick = null, hover = true, 
     width = rows[0].length;
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     element.style.aspectRatio = `${width} / ${height}`;
+    element.style.setProperty("--rows", height);
+    element.style.setProperty("--columns", width);
     const context = canvas.getContext("2d");
     const picture = context.createImageData(width, height);
     rows.forEach((row, r) => row.forEach((value, c) => picture.data.set([...colour(value), 255], 4 * (r * width + c))));

@@ -2,8 +2,8 @@
 // the learner has answered everything and asks for the table: blind_labels.py keeps it.
 
 const SIDE = 28; // pixels
-const HELP = "Press 0 to 9 on the keyboard, ? if you can't tell, Backspace to take the last answer back; or use the buttons. "
-  + "A click on the picture brings the keyboard here.";
+const KEYS_ON = "Keys: 0 to 9, ? if you can't tell, Backspace to take the last answer back. Shift+Enter leaves.";
+const KEYS_OFF = "Click here to answer by keyboard.";
 
 function pictureOf(pixels, index) {
   const bytes = new Uint8Array(pixels.buffer, pixels.byteOffset + index * SIDE * SIDE, SIDE * SIDE);
@@ -44,29 +44,31 @@ function resultTable(model, caption) {
 export default {
   render({ model, el }) {
     const root = makeRoot({ model, el }, "blind-labels", "Blind labelling", stop);
-    root.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would make a heading of the cell at the key 1
     const count = model.get("count");
     let lost = false;
 
     const picture = pixelMap({ label: "", testid: "image", size: "224px" });
     Object.entries({ tabindex: "0", role: "application", "aria-roledescription": "image to label" })
       .forEach(([name, value]) => picture.element.setAttribute(name, value));
-    picture.element.addEventListener("pointerdown", () => picture.element.focus());
     const digits = Array.from({ length: 10 }, (_, digit) =>
       make("button", { type: "button", "aria-label": `It is a ${digit}`, data: { testid: `digit-${digit}` }, onclick: () => answer(digit) }, String(digit)));
     const unsure = make("button", { type: "button", data: { testid: "unsure" }, onclick: () => answer(null) }, "Can't tell (?)");
     const undo = make("button", { type: "button", data: { testid: "undo" }, onclick: takeBack }, "Undo (Backspace)");
     const show = make("button", { type: "button", class: "primary", data: { testid: "show" }, onclick: finish }, "Show the three answers");
     const bar = make("progress", { max: count, value: 0, "aria-label": "Images labelled", data: { testid: "progress-bar" } });
+    const help = make("p", { class: "keys-help", data: { testid: "keys" } }, KEYS_OFF);
     const progress = make("p", { class: "heading", data: { testid: "progress" } });
     const status = statusLine("status");
     const keys = make("div", { class: "digit-keys" }, ...digits);
     const form = make("div", { class: "row", data: { testid: "form" } },
       picture.element,
-      make("div", { class: "panel answers" }, progress, bar, keys, make("div", { class: "row" }, unsure, undo), show, make("p", {}, HELP)));
+      make("div", { class: "panel answers" }, progress, bar, keys, make("div", { class: "row" }, unsure, undo), show, help));
     const caption = make("caption", { tabindex: "-1", data: { testid: "agreement" } });
     const table = make("table", { class: "results", hidden: true, data: { testid: "results" } });
     root.append(form, status, table);
+
+    root.addEventListener("focusin", () => setText(help, KEYS_ON));
+    root.addEventListener("focusout", ({ relatedTarget }) => root.contains(relatedTarget) || setText(help, KEYS_OFF));
 
     function answer(digit) {
       const given = model.get("value");
@@ -97,7 +99,7 @@ export default {
     function paint() {
       const given = model.get("value").length;
       const complete = given === count;
-      setText(progress, complete ? `All ${count} images labelled` : `Image ${given + 1} of ${count}`);
+      setText(progress, complete ? `All ${count} images labelled` : `Image ${given + 1} of ${count}: which digit is it?`);
       bar.value = given;
       picture.draw(pictureOf(model.get("pixels"), Math.min(given, count - 1)), grey);
       picture.element.setAttribute("aria-label", complete ? "The last image, labelled" : `Image ${given + 1} of ${count}: press a digit`);
@@ -127,11 +129,11 @@ export default {
         : { "?": () => answer(null), Backspace: takeBack }[event.key];
       if (!action) return;
       event.preventDefault();
-      event.stopPropagation();
       action();
     });
 
     follow(model, ["value", "finished"], paint);
     follow(model, ["table"], reveal);
+    if (!model.get("finished")) focusWhenRun(model, root, picture.element);
   },
 };

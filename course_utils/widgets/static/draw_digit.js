@@ -86,7 +86,7 @@ function wayPanel({ way, title }) {
   const picture = pixelMap({ label: `${title}: the picture that the network gets`, testid: `picture-${way}`, size: "112px" });
   const reading = make("p", { class: "reading", data: { testid: `reading-${way}` } });
   const bars = digitBars(`${title}: probabilities of the ten digits`, `bars-${way}`);
-  const element = make("div", { class: "panel way" }, make("p", { class: "heading" }, title), picture.element, reading, bars.element);
+  const element = make("div", { class: "panel way" }, make("p", { class: "heading" }, title), reading, picture.element, bars.element);
 
   function show(pixels, shares) {
     picture.draw(pixels ? rowsOf(pixels, 28, 28) : [[0]], grey);
@@ -122,11 +122,11 @@ export default {
     const status = statusLine("status");
     const answerTime = make("p", { class: "answer-time", data: { testid: "answer-time" } });
     const panels = WAYS.map(wayPanel);
-    const maps = make("div", { class: "row", role: "group", "aria-label": "Feature maps of the drawing, MNIST's way", data: { testid: "maps" } });
+    const maps = make("div", { class: "map-pair", role: "group", "aria-label": "Feature maps of the drawing, MNIST's way", data: { testid: "maps" } });
     next.hidden = !model.get("example_count");
     root.append(
-      make("div", { class: "row" },
-        make("div", { class: "panel pad-side" }, pad.element, make("div", { class: "row" }, undo, clear, next), penStatus),
+      make("div", { class: "reads" },
+        make("div", { class: "panel pad-side" }, make("p", { class: "heading" }, "Draw a digit"), pad.element, make("div", { class: "row" }, undo, clear, next), penStatus),
         ...panels.map((panel) => panel.element)),
       status, maps,
       make("p", { id: helpId }, HELP),

@@ -5,6 +5,8 @@ const LARGEST_KERNEL = 7;
 const LARGEST_WEIGHT = 1000;
 const PADDED = [70, 70, 110]; // bluish: zeros that are no pixels of the image
 const OWN = "your own";
+const HELP = "Slide over the output, tap it or use the arrow keys: each of its pixels is the sum of the products below. "
+  + "Type other weights, or choose another kernel.";
 
 /** A weight as typed: 2, -0.5, 0,5 or 1/9. NaN if it is none of these. */
 function weightOf(text) {
@@ -87,19 +89,21 @@ export default {
     const scale = make("p", { data: { testid: "scale" } });
     const sum = statusLine("sum");
     const paddingNote = make("p");
+    const terms = make("div", { class: "sum" });
     const panel = (heading, ...content) => make("div", { class: "panel" }, make("p", { class: "heading" }, heading), ...content);
     root.append(
       make("div", { class: "row middle" },
         make("label", {}, "Kernel", preset), make("label", {}, "Size", size), stride.element, padding.element),
-      message,
-      make("div", { class: "row" },
+      make("div", { class: "hint" }, make("p", {}, HELP), message),
+      make("div", { class: "slide" },
         panel("Image", picture.element),
         panel("Output", output.element),
-        make("div", { class: "panel aside" }, sizes, scale, paddingNote, sum)),
-      make("div", { class: "row" },
-        panel("The window", pixels.element),
-        panel("× the kernel: type other weights", inputs),
-        panel("= the products", products.element)));
+        make("div", { class: "panel facts" }, sizes, scale, paddingNote, sum)),
+      terms);
+    terms.append(
+      panel("The window", pixels.element),
+      panel("× the kernel", inputs),
+      panel("= the products", products.element));
 
     function complain(place, text) {
       if (text) complaints.set(place, text);
@@ -148,7 +152,8 @@ export default {
         });
         return input;
       }));
-      inputs.style.setProperty("grid-template-columns", `repeat(${k}, 3.3em)`);
+      terms.style.setProperty("--k", k);
+      terms.dataset.size = k;
       inputs.replaceChildren(...weights.flat());
       rovingFocus(weights);
     }
@@ -183,18 +188,14 @@ export default {
       const k = kernel.length;
       const [rows, columns] = [image.length, image[0].length].map((n) => outputSize(n, k, step, rings));
       complain("size", rows && columns ? null :
-        `The kernel is larger than the padded image: ${k} by ${k} against ${image.length + 2 * rings} by ${image[0].length + 2 * rings}. Use a smaller kernel or more padding.`);
-      setText(message, [...complaints.values()].join(" "));
+        `A kernel of ${k} by ${k} does not fit into ${image.length + 2 * rings} by ${image[0].length + 2 * rings} pixels: choose a smaller one, or more padding.`);
+      setText(message, [...complaints.values()].at(-1) ?? ""); // one at a time: there is room for one
       root.dataset.state = complaints.size ? "invalid" : "valid";
       const field = padded(image, rings);
       picture.draw(field, (value) => (value === null ? PADDED : grey(value)));
       setText(paddingNote, rings ? "Bluish: the padding, zeros around the image." : "");
-      if (complaints.size) {
+      if (complaints.size) { // what was there stays, dimmed, so that nothing moves
         picture.frames([]);
-        pixels.fill([], grey);
-        products.fill([], grey);
-        setText(sizes, "No output.");
-        for (const line of [sum, scale]) setText(line, "");
         return;
       }
       const formula = (n, result) => `⌊(${n} + 2·${rings} − ${k}) / ${step}⌋ + 1 = ${result}`;

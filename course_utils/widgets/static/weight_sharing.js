@@ -35,14 +35,14 @@ function colourOf(weight) {
   return [0, 1, 2].map((part) => VIRIDIS[low][part] + (place - low) * (VIRIDIS[low + 1][part] - VIRIDIS[low][part]));
 }
 
-/** One layer: its weights on the pixels, its matrix, and the counts in words. */
+/** One layer: which weights stand on the pixels, its matrix, and the counts in words; `soFar` is put elsewhere. */
 function layerPanel(kind) {
   const pixels = make("table", { class: "numbers tight", "aria-label": `Weights of the ${kind} layer on the pixels, by number`, data: { testid: `pixels-${kind}` } });
   const matrix = pixelMap({ label: `Matrix of the ${kind} layer: a row for each output, a column for each pixel`, testid: `matrix-${kind}`, size: "252px" });
   const counts = make("p", { data: { testid: `counts-${kind}` } });
-  const soFar = make("p", { data: { testid: `so-far-${kind}` } });
+  const soFar = make("li", { data: { testid: `so-far-${kind}` } });
   const element = make("div", { class: "panel layer" },
-    make("p", { class: "heading" }, kind), make("p", {}, KINDS[kind]), pixels, counts, matrix.element, soFar);
+    make("p", { class: "heading" }, kind), make("p", {}, KINDS[kind]), pixels, counts, matrix.element);
 
   function show(weights, sizes, visited) {
     const { width, columns } = sizes;
@@ -64,9 +64,9 @@ function layerPanel(kind) {
     const plural = (count) => `${count} weight${count === 1 ? "" : "s"}`;
     setText(counts, `This output uses ${plural(used.size)}; ${common} of them ${common === 1 ? "is" : "are"} used by other outputs too.`);
     const outputs = `${seen.size} output${seen.size === 1 ? "" : "s"}`;
-    setText(soFar, `So far: ${outputs}, ${numbersIn([...seen].map((output) => weights[output])).size} of ${plural(all)} used.`);
+    setText(soFar, `${kind}: ${outputs}, ${numbersIn([...seen].map((output) => weights[output])).size} of ${plural(all)} used`);
   }
-  return { element, show };
+  return { element, soFar, show };
 }
 
 export default {
@@ -75,19 +75,22 @@ export default {
     const save = saver(model);
     const root = makeRoot(view, "weight-sharing", "Weight sharing: dense, local and shared weights of one output");
     const output = pixelMap({
-      label: "The output. Click, or use the arrow keys, to pick a pixel", testid: "output", size: "150px", hover: false,
+      label: "The output. Click, or use the arrow keys, to pick a pixel", testid: "output", size: "150px", hover: false, grid: true,
       onPick: visit,
     });
     const status = statusLine("status");
     const restart = make("button", { type: "button", data: { testid: "restart" }, onclick: () => save({ visited: model.get("visited").slice(-1) }) },
       "Count from here again");
     const layers = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, layerPanel(kind)]));
+    const matrices = make("div", { class: "layers" }, ...Object.values(layers).map((layer) => layer.element));
     root.append(
       make("div", { class: "row middle" },
-        make("div", { class: "panel" }, make("p", { class: "heading" }, "Output: pick a pixel"), output.element),
+        make("div", { class: "panel" }, make("p", { class: "heading" }, "Click the output's pixels"), output.element),
         make("div", { class: "panel aside" }, status,
-          make("p", {}, "A number in a coloured cell is a weight. A bold one with a line under it is used by other outputs too."), restart)),
-      make("div", { class: "row" }, ...Object.values(layers).map((layer) => layer.element)));
+          make("ul", { class: "so-far" }, ...Object.values(layers).map((layer) => layer.soFar)), restart)),
+      make("p", {}, "The number in a cell says which weight stands there, not how large it is: the same number is the same "
+        + "weight. In bold and underlined: other outputs use it too."),
+      matrices);
 
     function visit(row, column) {
       const others = model.get("visited").filter(([r, c]) => r !== row || c !== column);
@@ -103,6 +106,7 @@ export default {
       output.draw(Array.from({ length: rows }, (_, r) => Array.from({ length: columns }, (_, c) => seen.has(String([r, c])))),
         (done) => (done ? [86, 180, 233] : NO_WEIGHT));
       output.place(row, column);
+      matrices.style.setProperty("--columns", width);
       output.frames([{ row, column, kind: "cursor" }]);
       for (const [kind, layer] of Object.entries(layers)) {
         layer.show(weightsOf(kind, { height, width, k }), { height, width, columns }, visited);

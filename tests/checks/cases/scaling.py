@@ -12,13 +12,18 @@ def by_matrix(gradients, counts):
     return (shares / shares.sum()) @ torch.stack(gradients)
 
 
+def ring(parameters, processes):
+    return 8 * parameters * (processes - 1) / processes
+
+
 def speedup(compute, share, processes):
     return compute / (compute / processes + share * (processes > 1))
 
 
 RIGHT = {
     "whole_gradient": {"weighted": weighted, "matrix": by_matrix},
-    "gradient_bytes": {"int": 115_752, "float": 4 * 28_938.0},
+    "control_of_two": {"numbers": (128, 50), "as computed": (2 * 64, 6400 / 128)},
+    "ring_bytes": {"formula": ring, "by pieces": lambda n, p: torch.tensor(4 * n / p * 2 * (p - 1))},
     "speedup": {
         "formula": speedup,
         "by cases": lambda c, s, p: torch.tensor(1.0 if p == 1 else c * p / (c + s * p)).double(),
@@ -47,12 +52,22 @@ WRONG = {
         "a number": (lambda gradients, counts: 0.5, "a tensor should come back"),
         "a row": (lambda gradients, counts: weighted(gradients, counts)[None], "the shape should be (5,)"),
     },
-    "gradient_bytes": {
-        "numbers": (28_938, "how many numbers"),
-        "bits": (32 * 28_938, "in bits"),
-        "float64": (8 * 28_938, "float64"),
-        "batch": (64 * 115_752, "doesn't depend on how many images"),
-        "another": (115_753, "28,938"),
+    "control_of_two": {
+        "her first run": ((64, 100), "that is her run in one process"),
+        "half the pictures": ((64, 50), "64 pictures went into each"),
+        "both batches and more": ((256, 25), "pictures_per_step: how many"),
+        "two passes": ((128, 100), "are two passes"),
+        "a step too few": ((128, 49), "one pass over 6,400"),
+    },
+    "ring_bytes": {
+        "numbers": (lambda n, p: ring(n, p) / 4, "how many numbers"),
+        "bits": (lambda n, p: 8 * ring(n, p), "in bits"),
+        "float64": (lambda n, p: 2 * ring(n, p), "float64"),
+        "one way": (lambda n, p: ring(n, p) / 2, "one half of the way"),
+        "whole gradient a round": (lambda n, p: ring(n, p) * p, "sends one piece a round"),
+        "a round too many": (lambda n, p: 8 * n, "not P"),
+        "alone": (lambda n, p: ring(n, p) if p > 1 else 4 * n, "alone, there is nobody"),
+        "pieces cut down": (lambda n, p: 8 * (p - 1) * (n // 100 * 100 // p), "Count the rounds"),
     },
     "speedup": {
         "shares alone": (lambda c, s, p: c / (c / p + s), "alone, there is nobody"),

@@ -35,6 +35,7 @@ def choose(validation, test):
 
 
 RIGHT = {
+    "chain_gradients": {"numbers": (0.96, 0.6), "tensors": (torch.tensor(0.96), torch.tensor([0.6]))},
     "choose_on_validation": {
         "cells": choose,
         "list": lambda *tables: list(choose(*tables)),
@@ -51,13 +52,6 @@ RIGHT = {
         "loop": accuracy_by_loop,
     },
     "training_step": {"as in the tutorial": step_as_in_the_tutorial, "clearing afterwards": step_clearing_afterwards},
-    "best_epoch": {
-        "index": lambda accuracies: accuracies.index(max(accuracies)) + 1,
-        "max with key": lambda accuracies: max(range(1, len(accuracies) + 1), key=lambda epoch: accuracies[epoch - 1]),
-        "numpy": lambda accuracies: np.argmax(accuracies) + 1,
-        "torch": lambda accuracies: torch.tensor(accuracies).argmax() + 1,
-        "sorted": lambda accuracies: accuracies.index(sorted(accuracies)[-1]) + 1,
-    },
 }
 
 
@@ -103,23 +97,6 @@ def step_with_a_stale_loss(model, images, labels, optimizer, losses=[]):  # noqa
     return losses[-2] if len(losses) == 3 else losses[-1]
 
 
-def up_to_the_first_fall(accuracies):
-    """As a training that stops at once when validation falls."""
-    falls = (epoch for epoch in range(1, len(accuracies)) if accuracies[epoch] < accuracies[epoch - 1])
-    best = accuracies[: next(falls, len(accuracies))]
-    return best.index(max(best)) + 1
-
-
-def last_improvement(accuracies):
-    """The last epoch that was better than the one before."""
-    return max([1] + [epoch + 1 for epoch in range(1, len(accuracies)) if accuracies[epoch] > accuracies[epoch - 1]])
-
-
-def before_the_first_fall(accuracies):
-    falls = (epoch for epoch in range(1, len(accuracies)) if accuracies[epoch] <= accuracies[epoch - 1])
-    return next(falls, len(accuracies) + 1)
-
-
 def rate_by_last_epoch(validation, test):
     rate = max(validation, key=lambda rate: validation[rate][-1])
     return rate, len(test[rate]), test[rate][-1]
@@ -131,6 +108,20 @@ def from_zero(validation, test):
 
 
 WRONG = {
+    "chain_gradients": {
+        "of the picture": ((-0.96, -1.2), "for w2 = 0.4"),
+        "the other way round": ((0.6, 0.96), "under each other's name"),
+        "wrong signs": ((-0.96, -0.6), "the signs are not"),
+        "without the 2": ((0.48, 0.3), "the slope of (z - 1)"),
+        "stopped at z": ((0.96, 0.4), "the gradient at z"),
+        "times x": ((0.96, 1.2), "the number that w2 is multiplied by"),
+        "stopped at h": ((0.32, 0.6), "the gradient at h"),
+        "past w2": ((1.2, 0.6), "multiplied by w2"),
+        "back through the old w2": ((0.48, 0.6), "through the new w2"),
+        "one of them": ((1.0, 0.6), "gradient_w1: not 1"),
+        "nan": ((math.nan, 0.6), "not nan"),
+        "text": (("0.96", 0.6), "gradient_w1 should be one number"),
+    },
     "choose_on_validation": {
         "by the test": (lambda validation, test: choose(test, test), "Whoever chooses by it has no untouched images"),
         "reports validation": (lambda validation, test: choose(validation, validation), "chosen for being high"),
@@ -182,28 +173,5 @@ WRONG = {
         "nan": (step(result=lambda loss: math.nan), "not nan"),
         "losses not averaged": (step(result=lambda loss: loss.repeat(5)), "one number, and this is a tensor of shape"),
         "nothing returned": (step(result=lambda loss: None), "returns None"),
-    },
-    "best_epoch": {
-        "counted from 0": (lambda accuracies: accuracies.index(max(accuracies)), "Python counts from 0"),
-        "the accuracy": (max, "Which epoch had it?"),
-        "the last": (len, "the best epoch is number 2, not 4"),
-        "the worst": (lambda accuracies: accuracies.index(min(accuracies)) + 1, "the best epoch is number 3, not 1"),
-        "last of equals": (
-            lambda accuracies: len(accuracies) - accuracies[::-1].index(max(accuracies)),
-            "the first of them cost less",
-        ),
-        "up to the first fall": (
-            lambda accuracies: up_to_the_first_fall(accuracies),
-            "the best epoch is number 4, not 2",
-        ),
-        "last improvement": (last_improvement, "not 3"),
-        "before the first fall": (before_the_first_fall, "the best epoch is number 3, not 4"),
-        "fails for one epoch": (
-            lambda accuracies: accuracies.index(max(accuracies)) + 1 if accuracies[1] else 1,
-            "with [0.9] your function stopped with IndexError",
-        ),
-        "between two epochs": (lambda accuracies: accuracies.index(max(accuracies)) + 1.5, "not 3.5"),
-        "text": (lambda accuracies: "3", "the epoch should be one number"),
-        "nan": (lambda accuracies: math.nan, "not nan"),
     },
 }
