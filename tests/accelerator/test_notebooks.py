@@ -13,7 +13,7 @@ import pytest
 from tests.accelerator.stand_in import environment
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-TRAINING = ("02", "03", "05", "06", "07", "08")  # by `fit`, which takes an accelerator where there is one
+TRAINING = ("02", "03", "05", "06", "07", "08", "09")  # by `fit`, which takes an accelerator where there is one
 PROCESSES = "10_scaling_out"  # its own processes train on the processor, and it needs a kernel that it can wait in
 
 
