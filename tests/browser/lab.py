@@ -184,7 +184,14 @@ HAS_RUN = """index => {
 # An output looks for its widget for 2 s (jupyterlab_widgets, get_model). Where the page is so busy that the kernel's
 # widgets arrive while that time runs out, it says "model not found" for good, though kernel and widget are both there:
 # a busy machine's race that no setting of ours can end. To reload again, as a learner would, shows them.
-WIDGETS_ARE_SETTLED = "() => !document.body.innerText.includes('Loading widget...')"
+# Each of them is there, or an error in its place: before that, one that will get lost can't be told from one to come.
+WIDGETS_ARE_SETTLED = """() => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    const outputs = notebook.widgets.flatMap(cell => cell.model.outputs?.toJSON() ?? []);
+    const views = outputs.filter(output => output.data?.['application/vnd.jupyter.widget-view+json']).length;
+    const lost = notebook.node.innerText.split('Error displaying widget').length - 1;
+    return notebook.node.querySelectorAll('.course-widget').length + lost >= views;
+}"""
 
 # Asked of the server: a page may think otherwise.
 HAS_NO_KERNEL = """async path => {
