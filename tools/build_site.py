@@ -10,20 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
-from tools import site_parts
+from tools import address, site_parts
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "site"
 BUILD = SITE / "_build"
-PLACEHOLDER = "OWNER/REPOSITORY"  # as in pyproject.toml, until the course has an address
-
-
-def address() -> str:
-    """Where the course's repository is, from pyproject.toml."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
 
 
 def tracked_notebooks() -> list[Path]:
@@ -33,7 +26,7 @@ def tracked_notebooks() -> list[Path]:
     return [ROOT / line for line in sorted(listed.splitlines())]
 
 
-def prepare(notebook: dict, name: str, repository: str) -> list[str]:
+def prepare(notebook: dict, name: str) -> list[str]:
     """Change a notebook, in place, into what the page shows; return the headings that it stores collapsed."""
     collapsed = []
     for cell in notebook["cells"]:
@@ -44,7 +37,7 @@ def prepare(notebook: dict, name: str, repository: str) -> list[str]:
         cell["source"] = re.sub(r"\]\(\.\./README\.md(#[^)]*)?\)", "](index.md)", source)
         if cell["cell_type"] == "code":
             _fold_and_describe(cell)
-    notebook["cells"].insert(1, _where_to_run(name, repository))
+    notebook["cells"].insert(1, _where_to_run(name))
     return collapsed
 
 
@@ -68,13 +61,12 @@ def _fold_and_describe(cell: dict) -> None:
         metadata["mystnb"] = {"image": {"alt": alt}}
 
 
-def _where_to_run(name: str, repository: str) -> dict:
+def _where_to_run(name: str) -> dict:
     offers = [f'<a href="notebooks/{name}" download>Download the notebook</a>']
-    if PLACEHOLDER not in repository:
-        place = repository.removeprefix("https://github.com/").strip("/")
+    if address.is_known():
         offers += [
-            f'<a href="https://mybinder.org/v2/gh/{place}/HEAD?urlpath=lab/tree/notebooks/{name}">Open in Binder</a>',
-            f'<a href="{repository}">Get the course</a>',
+            f'<a href="{address.binder(f"notebooks/{name}")}">Open in Binder</a>',
+            f'<a href="{address.repository()}">Get the course</a>',
         ]
     text = (
         '<p class="course-run">Run it, and solve the exercises, in JupyterLab: after <code>make lab</code> in your '
@@ -110,10 +102,10 @@ def build() -> int:
     source, html = BUILD / "source", BUILD / "html"
     shutil.rmtree(BUILD, ignore_errors=True)
     source.mkdir(parents=True)
-    repository, collapsed, names = address(), {}, []
+    collapsed, names = {}, []
     for path in tracked_notebooks():
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        collapsed[path.stem] = prepare(notebook, path.name, repository)
+        collapsed[path.stem] = prepare(notebook, path.name)
         (source / path.name).write_text(json.dumps(notebook), encoding="utf-8")
         names.append(path.stem)
     site_parts.write(BUILD / "static" / "parts")
