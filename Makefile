@@ -7,7 +7,7 @@
 # make bench      the tutorial's script and the course's recipes side by side, the loader, the drawing pad (ten minutes)
 # make bench-course   time and memory of every notebook, and of JupyterLab
 # make links      do the links that leave the course still lead somewhere? Asks the internet
-# make site       the web edition, in site/_build/html; needs the extra `site` of pyproject.toml
+# make site       the web edition, in site/_build/html
 # make lock       pin what Binder installs to what was tested here
 #
 # PYTHON=python3.12   make .venv with that Python

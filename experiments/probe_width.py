@@ -16,6 +16,8 @@ TRAIN_IMAGES, PROBE_IMAGES = 20_000, 3000
 SETTINGS = {
     "recipe": "modern",
     "data": "fashion",
+    "model": "ModernCNN",
+    "train_on": "train",
     "train_images": TRAIN_IMAGES,
     "probe_images": PROBE_IMAGES,
     "judged_on": "validation",

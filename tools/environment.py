@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 OLDEST = (3, 11)
-WANTED = {"learner": ["-r", "requirements.txt"], "test": ["-e", ".[test]"]}  # what pip is asked for
+WANTED = {"learner": ["-r", "requirements.txt"], "test": ["-e", ".[test,site]"]}  # what pip is asked for
 
 # What .venv's Python says of itself, and of what the project asks for (another Python may not read TOML).
 LOOK = """
@@ -24,7 +24,7 @@ seen = {"packages": sysconfig.get_path("purelib"), "pip": bool(pip), "course": c
 try:
     with open(sys.argv[1], "rb") as file:
         project = tomllib.load(file)["project"]
-    seen["wanted"] = [project["dependencies"], project["optional-dependencies"]["test"]]
+    seen["wanted"] = [project["dependencies"], project["optional-dependencies"]]
 except (ValueError, KeyError):  # pip will say what is wrong with that file
     seen["wanted"] = None
 print(json.dumps(seen))

@@ -104,7 +104,10 @@ def assert_is_whole(root: Path) -> None:
 def test_what_is_done_is_not_done_again_until_the_project_changes(checkout, pip_calls):
     for part in ("learner", "test", "test", "learner"):
         environment.main(checkout, part, "")
-    assert pip_calls == [("-r", "requirements.txt"), ("-e", ".[test]")]  # the tests' packages are the learner's too
+    assert pip_calls == [
+        ("-r", "requirements.txt"),
+        ("-e", ".[test,site]"),
+    ]  # the tests' packages are the learner's too
     (checkout / "pyproject.toml").write_text(PROJECT.replace("dependencies = []", 'dependencies = ["another"]'))
     environment.main(checkout, "learner", "")
     assert len(pip_calls) == 3

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import os
 import subprocess
 import sys
 import threading
@@ -20,22 +19,20 @@ from tests.browser.lab import INSTALL, QUIET, find_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "site" / "_build" / "html"
-# The tools may lie in another environment, for they are no part of `make test`'s.
-PYTHON = os.environ.get("SITE_PYTHON", sys.executable)
 MISSING = 'Sphinx, myst-nb and the theme are not installed, so the web edition was not built: pip install -e ".[site]"'
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 def build() -> dict[str, str]:
     """Build the site; return the digest of each of its files."""
-    subprocess.run([PYTHON, "-m", "tools.build_site"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "tools.build_site"], cwd=ROOT, check=True)
     files = sorted(path for path in HTML.rglob("*") if path.is_file())
     return {str(path.relative_to(HTML)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")
 def built():
-    if sys.executable == PYTHON and not all(map(importlib.util.find_spec, ("sphinx", "myst_nb", "latex2mathml"))):
+    if not all(map(importlib.util.find_spec, ("sphinx", "myst_nb", "latex2mathml"))):
         pytest.skip(MISSING)
     return build()
 
