@@ -18,6 +18,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "navbar_persistent": [],
     "home_page_in_toc": True,
+    "footer_content_items": [],
 }
 html_sidebars = {"**": ["search-button-field.html", "sbt-sidebar-nav.html"]}  # the logo would be in no landmark
 html_static_path = ["_static", "_build/static"]

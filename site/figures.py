@@ -1,4 +1,4 @@
-"""A cell with several figures has several texts for those who don't see them, in a row; each figure gets its own."""
+"""For those who don't see them: each figure of a cell gets its own text, and no head of a table is empty."""
 
 from docutils import nodes
 
@@ -11,6 +11,16 @@ def _share_out(app, doctree):
             image["alt"] = text
 
 
+def _name_heads(app, doctree):
+    for head in list(doctree.findall(nodes.thead)):
+        if not head.astext().strip():
+            head.parent.remove(head)
+        for entry in head.findall(nodes.entry):
+            if not entry.astext().strip():
+                entry += nodes.raw("", '<span class="visually-hidden">Row</span>', format="html")
+
+
 def setup(app):
+    app.connect("doctree-read", _name_heads)
     app.connect("doctree-read", _share_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,9 +5,10 @@ import re
 from docutils import nodes
 
 # They have plain meanings too, so they are linked only where a notebook sets them in italics: there it defines them.
-EVERYDAY = set(
-    ["control", "energy", "gain", "head", "jump", "kernel", "overlap", "process", "rank", "weight", "window"]
-)
+EVERYDAY = {
+    *("control", "energy", "gain", "head", "jump", "kernel"),
+    *("overlap", "process", "rank", "weight", "window"),
+}
 NOT_IN = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.raw, nodes.math, nodes.math_block)
 
 

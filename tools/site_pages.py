@@ -63,10 +63,9 @@ def notebook_page(notebook: dict, name: str, targets: set[str]) -> list[str]:
         if cell["cell_type"] == "code":
             _fold_and_describe(cell)
         else:
-            title = re.match(r"#+ (.+)", cell["source"])
-            section = title[1] if title else section
+            *_, section = section, *re.findall(r"^#+ (.+)", cell["source"], re.M)
             if cell["metadata"].get("jp-MarkdownHeadingCollapsed"):
-                collapsed.append(re.sub(r"[*`]", "", section))
+                collapsed += [re.sub(r"[*`]", "", title) for title in re.findall(r"\A#+ (.+)", cell["source"])]
             cell["source"] = with_links(cell["source"], page)
         if check := site_exercises.check_of(cell["source"], cells):
             cell = _markdown(cell["id"], site_exercises.ladder(check, name, section))
