@@ -10,7 +10,7 @@ sys.path.insert(0, str(HERE))
 project = "Convolutional networks, one claim at a time"
 html_title = project
 language = "en"
-extensions = ["myst_nb", "mathml", "folds"]
+extensions = ["myst_nb", "mathml", "folds", "figures", "terms"]
 html_theme = "sphinx_book_theme"
 html_theme_options = {
     "use_download_button": False,
@@ -18,6 +18,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "navbar_persistent": [],
     "home_page_in_toc": True,
+    "footer_content_items": [],
 }
 html_sidebars = {"**": ["search-button-field.html", "sbt-sidebar-nav.html"]}  # the logo would be in no landmark
 html_static_path = ["_static", "_build/static"]
@@ -37,4 +38,5 @@ nb_code_prompt_hide = "Hide the code"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "misc.highlighting_failure"]
-collapsed_headings = json.loads((HERE / "_build" / "collapsed.json").read_text(encoding="utf-8"))
+_found = json.loads((HERE / "_build" / "found.json").read_text(encoding="utf-8"))
+collapsed_headings, glossary_terms = _found["collapsed"], _found["terms"]

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import course_utils
 from course_utils import analysis, evidence, load_checkpoint
 from course_utils.data import load_mnist
 from course_utils.widgets import BlindLabels, DrawDigit, KernelPlayground, ShiftExplorer, WeightSharing
@@ -32,8 +33,9 @@ NAMES = {part.title: name for name, part in PARTS.items()}
 EXAMPLES = 20  # images that the pad offers
 MISTAKES = 25  # as in notebook 06
 # The cells of notebook 03 that train two networks and put them into the explorer. Tables from an earlier build are
-# taken while these cells are as they were.
+# taken while these cells, and the files that they compute with, are as they were.
 EXPLORER_CELLS = ("cell-03-02", "c6-networks", "c6-live", "explorer-view")
+EXPLORER_FILES = ("models", "training", "recipes", "data", "perturb", "threads", "widgets/shift_explorer")
 CACHE = NOTEBOOKS.parent / "site" / "_cache"
 
 
@@ -101,14 +103,20 @@ def _shift_explorer() -> dict:
     cells = json.loads((NOTEBOOKS / "03_pooling.ipynb").read_text(encoding="utf-8"))["cells"]
     sources = {cell["id"]: "".join(cell["source"]) for cell in cells}
     code = "\n".join(sources[name] for name in EXPLORER_CELLS)
-    kept = CACHE / f"{hashlib.sha256(code.encode()).hexdigest()[:16]}.json"
+    kept = CACHE / f"{_key(code)}.json"
     if not kept.exists():
         names: dict = {}
-        with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             exec(code, names)
         CACHE.mkdir(exist_ok=True)
         kept.write_text(json.dumps(_state(names["explorer"])), encoding="utf-8")
     return json.loads(kept.read_text(encoding="utf-8"))
+
+
+def _key(code: str) -> str:
+    package = Path(course_utils.__file__).parent
+    files = [(package / f"{name}.py").read_text(encoding="utf-8") for name in EXPLORER_FILES]
+    return hashlib.sha256("\n".join([torch.__version__, code, *files]).encode()).hexdigest()[:16]
 
 
 def _state(part: CourseWidget) -> dict:

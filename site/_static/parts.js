@@ -123,7 +123,10 @@ async function place(element) {
   const part = await import(`./parts/${name}.js`);
   const style = document.createElement("link");
   Object.assign(style, { rel: "stylesheet", href: new URL(`parts/${name}.css`, import.meta.url) });
-  document.head.append(style);
+  await new Promise((loaded) => {
+    style.onload = style.onerror = loaded;
+    document.head.append(style);
+  });
   element.replaceChildren();
   part.default.render({ model, el: element });
   element.dataset.ready = "true";
