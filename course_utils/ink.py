@@ -90,8 +90,8 @@ def _smaller(grey: np.ndarray, longest: int) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
 
 
-def _larger(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    return np.asarray(Image.fromarray(small).resize(shape[::-1], Image.Resampling.BILINEAR))
+def _larger(small: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.asarray(Image.fromarray(small).resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 def _paper_by_median(grey: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ def _ruling(darkness: np.ndarray, lowest: float) -> np.ndarray:
     return (printed > 0) & ~crossed & (darkness < 1.7 * printed + lowest)
 
 
-def _thickest(shape: tuple[int, int]) -> int:
+def _thickest(shape: tuple[int, ...]) -> int:
     return max(2, round(THIN * max(shape)))
 
 

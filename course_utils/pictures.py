@@ -142,7 +142,9 @@ def grey_levels(source: Source) -> Grey:
             raise BadPhoto(f"{name} is too large for this machine's memory. Save it smaller") from None
         except Exception as error:  # a damaged file can make the decoders fail in any way
             raise BadPhoto(f"{name} is damaged or was cut off ({error}). Copy or save it again") from error
-    resized = Image.fromarray(levels).resize(_wanted(levels.shape[::-1]), _filter(levels.size), reducing_gap=3.0)
+    resized = Image.fromarray(levels).resize(
+        _wanted((levels.shape[1], levels.shape[0])), _filter(levels.size), reducing_gap=3.0
+    )
     on_its_side = turn is not None and turn not in (UPRIGHT[2], UPRIGHT[3], UPRIGHT[4])
     return Grey(np.clip(np.asarray(resized), 0, 1), size[::-1] if on_its_side else size, frames)
 
