@@ -9,7 +9,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from course_utils import CNN, ModernCNN, count_parameters, models
-from course_utils.models import DeepCNN, LocallyConnected2d, PooledFirstCNN, SoundCNN, SpectrogramCNN, TextCNN, downsampled_cnn
+from course_utils.models import (
+    DeepCNN,
+    LocallyConnected2d,
+    PooledFirstCNN,
+    SoundCNN,
+    SpectrogramCNN,
+    TextCNN,
+    downsampled_cnn,
+)
 from course_utils.perturb import shift
 from course_utils.text import CHARACTERS, encode
 

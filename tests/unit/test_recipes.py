@@ -6,9 +6,8 @@ from functools import partial
 
 import pytest
 
-from course_utils import CNN, MODERN, ORIGINAL, ModernCNN
-from course_utils.models import PooledFirstCNN
-from course_utils.models import dense_of_size
+from course_utils import MODERN, ORIGINAL, ModernCNN
+from course_utils.models import PooledFirstCNN, dense_of_size
 from course_utils.recipes import AFFINE, EXPERIMENTS, UNCHANGED, Experiment, Recipe, settings_of
 
 
