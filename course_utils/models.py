@@ -43,6 +43,18 @@ class CNN(nn.Module):
         return self.out(features.flatten(start_dim=1))
 
 
+class PooledFirstCNN(CNN):
+    """`CNN`, with pooling before ReLU: the same function, for the largest of four numbers is the same before and after.
+
+    ReLU and its gradient then work on a quarter of the numbers. Weights, and what training makes of them, are `CNN`'s.
+    """
+
+    def __init__(self):
+        super().__init__()
+        for block in (self.conv1, self.conv2):
+            block[1], block[2] = block[2], block[1]
+
+
 class ModernCNN(nn.Module):
     """Three 3x3 blocks with batch normalisation, pooling before the activation. 29,178 parameters.
 

@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from course_utils import count_parameters, evaluate, load_mnist, threads
 from course_utils.data import Splits, data_root
-from course_utils.recipes import EXPERIMENTS, REFERENCE, Experiment
+from course_utils.recipes import EXPERIMENTS, PEER, REFERENCE, Experiment
 from course_utils.training import History
+from experiments import _pytorch_example as pytorch_example
 from experiments import _reference_script as reference_script
 from experiments._common import run_once
 from experiments._peak import peak_mb
@@ -24,6 +25,8 @@ SETTINGS = {
         "batch_size": reference_script.BATCH_SIZE,
         "learning_rate": reference_script.LEARNING_RATE,
     },
+    "peer": {"batch_size": pytorch_example.BATCH_SIZE, "learning_rate": pytorch_example.LEARNING_RATE},
+    "peer_seeds": [101, 102],  # it takes longer than all others together
     "experiments": [experiment.settings() for experiment in EXPERIMENTS.values()],
     "seeds": [101, 102, 103, 104, 105],  # none of them was used to choose a recipe
 }
@@ -34,6 +37,7 @@ MATRIX_SIZE = 2048
 def run() -> list[dict]:
     """For each seed and recipe what `run_here` measured. Interleaved, so that a slow minute hits all alike."""
     runs = [(name, seed) for seed in SETTINGS["seeds"] for name in (REFERENCE, *EXPERIMENTS)]
+    runs += [(PEER, seed) for seed in SETTINGS["peer_seeds"]]
     results = []
     for name, seed in tqdm(runs, desc="runs"):
         command = [sys.executable, "-m", "experiments.recipes", name, str(seed)]
@@ -53,6 +57,9 @@ def run_here(name: str, seed: int) -> dict:
         model, parts = reference_script.train(data_root(), seed)
         seconds = sum(parts.values())
         images = reference_script.EPOCHS * 60_000, reference_script.LOGS * 2000
+    elif name == PEER:
+        model, seconds = pytorch_example.train(data_root(), seed)
+        parts, images = None, (60_000, 0)
     else:
         model, seconds, images = _train(EXPERIMENTS[name], seed)
         parts = None

@@ -9,7 +9,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from course_utils import CNN, ModernCNN, count_parameters, models
-from course_utils.models import DeepCNN, LocallyConnected2d, SoundCNN, SpectrogramCNN, TextCNN, downsampled_cnn
+from course_utils.models import (
+    DeepCNN,
+    LocallyConnected2d,
+    PooledFirstCNN,
+    SoundCNN,
+    SpectrogramCNN,
+    TextCNN,
+    downsampled_cnn,
+)
 from course_utils.perturb import shift
 from course_utils.text import CHARACTERS, encode
 
@@ -91,6 +99,19 @@ def test_the_tutorials_network_and_its_ways_down_by_hand(how):
         for name, layer in (("conv1", tutorials.conv1[0]), ("conv2", tutorials.conv2[0]), ("out", tutorials.out)):
             layer.load_state_dict(network.get_submodule(name).state_dict())
         assert_close(tutorials(images), expected, rtol=0, atol=1e-5)
+
+
+def test_pooling_first_is_the_same_function_and_learns_the_same():
+    """The same logits from the same weights, and the same gradient of each weight."""
+    network, rival = CNN(), PooledFirstCNN()
+    rival.load_state_dict(network.state_dict())
+    images, labels = torch.randn(4, 1, 28, 28), torch.tensor([3, 1, 4, 1])
+    for each in (network, rival):
+        F.cross_entropy(each(images), labels).backward()
+    assert_close(rival(images), network(images), rtol=0, atol=1e-6)
+    for ours, theirs in zip(network.parameters(), rival.parameters(), strict=True):
+        assert ours.grad.abs().max() > 0
+        assert_close(theirs.grad, ours.grad, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("make", [ModernCNN, DeepCNN])

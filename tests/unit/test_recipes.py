@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from course_utils import CNN, MODERN, ORIGINAL, ModernCNN
-from course_utils.models import dense_of_size
+from course_utils import MODERN, ORIGINAL, ModernCNN
+from course_utils.models import PooledFirstCNN, dense_of_size
 from course_utils.recipes import AFFINE, EXPERIMENTS, UNCHANGED, Experiment, Recipe, settings_of
 
 
@@ -44,7 +44,7 @@ def test_the_tutorials_values():
         **dict.fromkeys(AFFINE, 0),
         "label_smoothing": 0,
     }
-    assert EXPERIMENTS["original"] == Experiment(ORIGINAL, CNN, "full_train", "test_first_2000", 100)
+    assert EXPERIMENTS["original"] == Experiment(ORIGINAL, PooledFirstCNN, "full_train", "test_first_2000", 100)
     assert replace(MODERN, **UNCHANGED, label_smoothing=0) == Recipe(
         "modern", batch_size=64, learning_rate=2e-2, schedule="one-cycle"
     )

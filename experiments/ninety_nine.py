@@ -1,0 +1,56 @@
+"""How little training reads 99 % of the test images? Chosen over several seeds on the validation images.
+
+The rule, written before these runs: `ninety-nine` is the candidate that trains on the fewest images among those whose
+mean accuracy is at least 98.9 %; of two with as many, the one with the higher mean. A tenth of a point below the aim,
+since the validation images are harder than the test images: `quick` was chosen for 97.5 % there, and has 98.0 % here.
+"""
+
+import statistics
+from dataclasses import replace
+
+from tqdm import tqdm
+
+from course_utils import MODERN, ModernCNN, evaluate, load_mnist
+from course_utils.recipes import UNCHANGED, Experiment
+from experiments._common import run_once
+
+LEAST_ACCURACY = 0.989
+CHANGES = {"unchanged": UNCHANGED, "changed": {}}  # changed: turned, scaled, slanted and moved, as `modern` does
+CANDIDATES = [
+    Experiment(
+        replace(MODERN, name=f"{epochs} epochs, {kind}", epochs=epochs, **changes),
+        ModernCNN,
+        train_on="train",
+    )
+    for epochs in (0.3, 0.4, 0.5, 0.6)
+    for kind, changes in CHANGES.items()
+]
+SETTINGS = {
+    "candidates": [candidate.settings() for candidate in CANDIDATES],
+    "seeds": list(range(21, 29)),
+    "least_accuracy": LEAST_ACCURACY,
+}
+
+
+def run() -> list[dict]:
+    """For each seed and candidate the accuracy on the validation images."""
+    mnist, results = load_mnist(), []
+    for seed in tqdm(SETTINGS["seeds"], desc="seeds"):
+        for candidate in CANDIDATES:
+            model, _ = run_once(candidate, mnist, seed, device="cpu")
+            accuracy = evaluate(model, mnist.validation)
+            results.append({"candidate": candidate.recipe.name, "seed": seed, "validation_accuracy": accuracy})
+    return results
+
+
+def chosen(results: list[dict]) -> Experiment:
+    """What the rule chooses."""
+
+    def mean(candidate: Experiment) -> float:
+        found = [run["validation_accuracy"] for run in results if run["candidate"] == candidate.recipe.name]
+        return statistics.mean(found)
+
+    good = [candidate for candidate in CANDIDATES if mean(candidate) >= LEAST_ACCURACY]
+    if not good:
+        raise ValueError(f"no candidate reaches {LEAST_ACCURACY:.1%} on the validation images: add longer ones")
+    return min(good, key=lambda candidate: (candidate.recipe.epochs, -mean(candidate)))
