@@ -1,0 +1,72 @@
+"""How long an answer takes in the web edition once the pen is lifted: python -m tools.bench.page_drawing
+
+From the pen's being lifted to the text that says what the network reads, in Chromium, on the site that `make site`
+built. Exit code 1 where the median is above the limit.
+"""
+
+import statistics
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.lab import QUIET, find_chromium
+from tools.bench.digit_strokes import DIGITS
+from tools.build_site import BUILD
+
+LIMIT = 30  # milliseconds
+ROUNDS = 5
+WATCH = """() => {
+  window.times = [];
+  let lifted = null;
+  addEventListener("pointerup", () => { lifted = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (lifted !== null) window.times.push(performance.now() - lifted);
+    lifted = null;
+  }).observe(document.querySelector("[data-testid=status]"), { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def measure(page: Page) -> list[float]:
+    """Milliseconds of each answer: every digit, several rounds, the first of which is left out."""
+    page.wait_for_selector("[data-ready]")
+    page.evaluate(WATCH)
+    for strokes in list(DIGITS.values()) * (ROUNDS + 1):
+        box = page.get_by_test_id("pad").bounding_box()
+        for stroke in strokes:
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+            page.mouse.move(*points[0])
+            page.mouse.down()
+            for point in points[1:]:
+                page.mouse.move(*point, steps=4)
+            page.mouse.up()
+        page.keyboard.press("Delete")
+    times = page.evaluate("window.times")
+    return times[len(times) // (ROUNDS + 1) :]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves, and says nothing."""
+
+    def log_message(self, *_arguments):
+        """Leave the line that each request would print."""
+
+
+def main() -> int:
+    """Measure, print a line, and return the exit code."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BUILD / "html"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=find_chromium(), args=QUIET).new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        times = measure(page)
+    server.shutdown()
+    median = statistics.median(times)
+    print(f"{median:.1f} ms from the pen to the answer (median of {len(times)}, worst {max(times):.1f}); limit {LIMIT}")
+    return int(median > LIMIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
