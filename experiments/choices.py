@@ -1,6 +1,6 @@
 """How long `quick` and `best` train, and the first layer of `best`: chosen over several seeds on the validation images.
 
-The rules, written before these runs: `best` is the candidate with the highest mean accuracy among those whose time is
+The rules: `best` is the candidate with the highest mean accuracy among those whose time is
 at most 1.9 times that of the tutorial's script, in the median; `quick` is the one with the fewest epochs whose mean
 accuracy is at least 97.5 %.
 """

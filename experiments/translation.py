@@ -1,7 +1,7 @@
 """Notebook 03, C6: local and shared filters, flattened and averaged, on digits moved by 0 to 8 pixels.
 
 The four networks of three layers have the same poolings; what differs is sharing, or what the last layer reads. The
-one-layer networks beside them are trained until they are what they can be. No digit loses anything up to 4 pixels:
+one-layer network with averages is trained longer, since it learns slowly. No digit loses anything up to 4 pixels:
 each is moved to the side on which it has more room.
 """
 

@@ -16,6 +16,7 @@ FORMS = {
     "expected calibration error": "ece",
     "mel": "mel spectrogram",
     "dilated": "dilation",
+    "dense": "dense layer",
 }
 # Italics that define nothing. A new one belongs here or into the glossary.
 STRESSED = """\
@@ -27,12 +28,12 @@ holds partly|is it brighter on the right than on the left?|is there an edge, whi
 less|more|not right yet|not tried yet|on colab only|one|one piece|order|others|over the batch|per process|\
 right|rounded down|run|serve|seven|sure|test|that|times positions|trained on|used|when|worse"""
 NAMED = """\
-accuracies|activation|all kinds|all positions|as drawn|average|background|berlin|better|blur|blur more|bucket|\
-channels last|clock|corner|dense|edge|equivariant|every 4th|feature vector|flat|flatten|forgiven|gap|gloo|\
+accuracies|all kinds|all positions|as drawn|average|background|berlin|better|blur|blur more|\
+channels last|clock|corner|edge|equivariant|every 4th|flat|flatten|forgiven|gloo|\
 grey levels|ink|kernel playground|kernel → interrupt|kernel → restart kernel|largest of 4 by 4|layer|linear|\
-local|machines|maximum|mnist's way|mode|nbgitpuller|nccl|nearest neighbour|network|not sure|notebook|\
-outputs = matrix × pixels|padded|peru|pieces|plain|probabilities|processor|random|raw|ring|shallow|shared|\
-spectrogram cnn|steps|threshold|tolerance|training|training loss|turned|unmixed|untrained|updates|\
+local|machines|maximum|mnist's way|mode|nbgitpuller|nccl|network|not sure|notebook|\
+outputs = matrix × pixels|padded|peru|pieces|plain|probabilities|processor|random|raw|shallow|shared|\
+spectrogram cnn|steps|threshold|tolerance|training|turned|unmixed|untrained|\
 validation images|weight × pixel"""
 TITLES = """\
 a kernel of 1 by 1|a kernel that is learned|a test that can fail|a word about the word|benchmark|deeper|\

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.testing import assert_close
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
@@ -290,6 +291,13 @@ def test_random_affine_is_torchvisions_image_by_image(names):
             interpolation=InterpolationMode.BILINEAR,
         )
         assert_close(changed, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(28, 28), (20, 29)])
+def test_our_grid_is_torchs(height, width):
+    matrices = torch.rand(5, 2, 3)
+    expected = F.affine_grid(matrices, [5, 1, height, width], align_corners=False)
+    assert_close(perturb._affine_grid(matrices, height, width), expected, rtol=0, atol=1e-6)
 
 
 def test_random_affine_of_a_part_is_the_part_of_the_whole():

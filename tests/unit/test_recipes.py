@@ -51,7 +51,7 @@ def test_the_tutorials_values():
 
 
 def test_the_courses_own_do_not_choose_by_the_test_images(mnist):
-    for name in ("modern", "quick", "best"):
+    for name in ("modern", "quick", "ninety-nine", "best"):
         experiment = EXPERIMENTS[name]
         assert experiment.train_set(mnist) is mnist.train
         assert experiment.watched(mnist) in (None, ("validation", mnist.validation))
