@@ -1,9 +1,8 @@
 """Write what README and docs/ say that something else decides: python -m tools.readme [--check]
 
 Each block between `<!-- begin: NAME -->` and `<!-- end: NAME -->` comes from the notebooks, from a stored result, or
-from the repository's address in pyproject.toml; so do the pictures docs/ledger.png, docs/recipes.png and
-docs/scale.png, and the cell of notebook 00 for Colab. With --check nothing is written, and the exit code is 1 if
-something would be.
+from the repository's address in pyproject.toml; so do the pictures docs/ledger.png and docs/recipes.png, and the cell
+of notebook 00 for Colab. With --check nothing is written, and the exit code is 1 if something would be.
 """
 
 import base64
@@ -19,14 +18,14 @@ from PIL import Image
 from course_utils import claims, copies, evidence, plots
 from course_utils.files import write_whole
 from tools import address, ledger
-from tools.bench import course, limits, scale, side_by_side
+from tools.bench import course, limits, side_by_side
 from tools.run_notebooks import NOTEBOOKS
 
 ROOT = NOTEBOOKS.parent
 README = ROOT / "README.md"
 START = NOTEBOOKS / "00_start_here.ipynb"
 COLAB_CELL = "on-colab"  # its id
-LEDGER, RECIPES, SCALE = (ROOT / "docs" / f"{name}.png" for name in ("ledger", "recipes", "scale"))
+LEDGER, RECIPES = ROOT / "docs" / "ledger.png", ROOT / "docs" / "recipes.png"
 WIDTH = 120
 
 
@@ -71,12 +70,6 @@ def targets() -> list[str]:
     """The targets that were missed."""
     missed = side_by_side.missed(side_by_side.summary(evidence.load("recipes")["results"]))
     return [f"- {line}" for line in missed] or ["All were reached."]
-
-
-def scaling() -> list[str]:
-    """Time and memory against threads, processes and the size of a batch."""
-    made = evidence.how_made(evidence.load("scale"))
-    return [f"![{scale.text()}]({SCALE.name})", "", *textwrap.wrap(f"{scale.text()} The result was {made}.", WIDTH)]
 
 
 def course_costs() -> list[str]:
@@ -138,12 +131,7 @@ PAGES = {
     README: {"badges": badges, "clone": clone, "notebooks": notebooks, "ledger": verdicts},
     ROOT / "docs" / "running.md": {"binder": binder, "colab": colab},
     ROOT / "docs" / "teaching.md": {"hub": hub},
-    ROOT / "docs" / "benchmarks.md": {
-        "recipes": recipes,
-        "targets": targets,
-        "course": course_costs,
-        "scale": scaling,
-    },
+    ROOT / "docs" / "benchmarks.md": {"recipes": recipes, "targets": targets, "course": course_costs},
 }
 
 
@@ -180,9 +168,6 @@ def ledger_text() -> str:
     return json.dumps([(row.claim, claims.CLAIMS[row.claim].text, row.data, row.outcome) for row in shown])
 
 
-DRAWN = {LEDGER: (ledger.draw, ledger_text), SCALE: (scale.draw, scale.text)}  # and what each shows, its metadata
-
-
 def should_be() -> dict[Path, str]:
     """The texts of all files that a block or a cell is written into."""
     pages = {path: filled(path.read_text(encoding="utf-8"), blocks) for path, blocks in PAGES.items()}
@@ -191,27 +176,20 @@ def should_be() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """The files that are not as they should be."""
+    with Image.open(LEDGER) as picture:
+        shown = picture.text.get("Description")
     fresh = {path: path.read_text(encoding="utf-8") == text for path, text in should_be().items()}
-    fresh |= {path: _description(path) == text() for path, (_, text) in DRAWN.items()}
-    fresh[RECIPES] = RECIPES.read_bytes() == recipes_picture()[0]
+    fresh |= {LEDGER: shown == ledger_text(), RECIPES: RECIPES.read_bytes() == recipes_picture()[0]}
     return [path for path, is_fresh in fresh.items() if not is_fresh]
-
-
-def _description(path: Path) -> str | None:
-    if not path.exists():
-        return None
-    with Image.open(path) as picture:
-        return picture.text.get("Description")
 
 
 def write(path: Path) -> None:
     """Bring one of the files up to date."""
     if path == RECIPES:
         path.write_bytes(recipes_picture()[0])
-    elif path in DRAWN:
-        draw, text = DRAWN[path]
+    elif path == LEDGER:
         plots.use_style()
-        draw().savefig(path, metadata={"Description": text()})
+        ledger.draw().savefig(path, metadata={"Description": ledger_text()})
     else:
         write_whole(path, should_be()[path])
 
