@@ -138,7 +138,7 @@ def test_options_reach_the_training_and_the_result_says_what_ran(small_mnist, he
     assert (result["recipe"], result["seed"], result["device"], result["processes"]) == ("modern", 5, "cpu", 1)
     assert result["threads"] == torch.get_num_threads()
     ran = result["experiment"]
-    assert (ran["model"], ran["train_on"], ran["watch"], ran["look_every"]) == ("ModernCNN", "train", "validation", 200)
+    assert (ran["model"], ran["train_on"], ran["watch"], ran["look_every"]) == ("ModernCNN", "train", "validation", 430)
     assert ran["recipe"]["epochs"] == 3
     assert sorted(os.listdir()) == ["a.pt", "out.json"]
 
