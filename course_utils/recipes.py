@@ -116,7 +116,7 @@ EXPERIMENTS = {
     # 860 steps. Each look at 5,000 validation images takes the time of some thirty of them: so there are two.
     "modern": Experiment(MODERN, ModernCNN, train_on="train", watch="validation", look_every=430),
     "quick": Experiment(QUICK, ModernCNN, train_on="train"),  # over before it could be watched
-    "ninety-nine": Experiment(NINETY_NINE, ModernCNN, train_on="train"),  # as soon over
+    "ninety-nine": Experiment(NINETY_NINE, ModernCNN, train_on="train"),  # not watched either
     "best": Experiment(BEST, DeepCNN, train_on="train", watch="validation", look_every=430),  # once an epoch
 }
 # Beside them in `make bench`: the tutorial's own script, and PyTorch's MNIST example.

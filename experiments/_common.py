@@ -30,6 +30,11 @@ def run_once(experiment: Experiment, mnist: Splits, seed: int, **options) -> tup
     return trained(experiment.model, experiment.train_set(mnist), experiment.recipe, seed, **watching, **options)
 
 
+def of_candidate(runs: list[dict], candidate: Experiment, value: str) -> list[float]:
+    """`value` of the candidate's runs, among those of all."""
+    return [run[value] for run in runs if run["candidate"] == candidate.recipe.name]
+
+
 def tune(
     candidates: Sequence[Candidate], train: Callable[[Candidate], object], score: Callable[[object], float]
 ) -> tuple[Candidate, list[float]]:

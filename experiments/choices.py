@@ -16,7 +16,7 @@ from course_utils.data import Splits, data_root
 from course_utils.models import DeepCNN
 from course_utils.recipes import BEST, EXPERIMENTS, QUICK, Experiment
 from experiments import _reference_script as reference_script
-from experiments._common import run_once
+from experiments._common import of_candidate, run_once
 
 MOST_TIME = 1.9  # of the tutorial's script; below the 2 that `make bench` asks for, since the machine's speed varies
 LEAST_ACCURACY = 0.975
@@ -75,9 +75,11 @@ def _run(candidate: Experiment, seed: int, mnist: Splits) -> dict:
 def chosen(results: dict[str, list[dict]]) -> dict[str, Experiment]:
     """What the two rules above choose."""
     best, quick = results["best"], results["quick"]
-    fast = [one for one in BEST_CANDIDATES if statistics.median(_of(best, one, "ratio")) <= MOST_TIME]
+    fast = [one for one in BEST_CANDIDATES if statistics.median(of_candidate(best, one, "ratio")) <= MOST_TIME]
     good = [
-        one for one in QUICK_CANDIDATES if statistics.mean(_of(quick, one, "validation_accuracy")) >= LEAST_ACCURACY
+        one
+        for one in QUICK_CANDIDATES
+        if statistics.mean(of_candidate(quick, one, "validation_accuracy")) >= LEAST_ACCURACY
     ]
     if not fast or not good:
         raise ValueError(
@@ -85,10 +87,6 @@ def chosen(results: dict[str, list[dict]]) -> dict[str, Experiment]:
             f"{LEAST_ACCURACY:.1%}; shorten or lengthen the candidates' epochs"
         )
     return {
-        "best": max(fast, key=lambda one: statistics.mean(_of(best, one, "validation_accuracy"))),
+        "best": max(fast, key=lambda one: statistics.mean(of_candidate(best, one, "validation_accuracy"))),
         "quick": min(good, key=lambda one: one.recipe.epochs),
     }
-
-
-def _of(runs: list[dict], candidate: Experiment, value: str) -> list[float]:
-    return [run[value] for run in runs if run["candidate"] == candidate.recipe.name]

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from course_utils import MODERN, ModernCNN, evaluate, load_mnist
 from course_utils.recipes import UNCHANGED, Experiment
-from experiments._common import run_once
+from experiments._common import of_candidate, run_once
 
 LEAST_ACCURACY = 0.989  # of the first rule
 SECOND_LEAST = 0.987
@@ -50,8 +50,7 @@ def chosen(results: list[dict]) -> Experiment:
     """What the second rule chooses."""
 
     def mean(candidate: Experiment) -> float:
-        found = [run["validation_accuracy"] for run in results if run["candidate"] == candidate.recipe.name]
-        return statistics.mean(found)
+        return statistics.mean(of_candidate(results, candidate, "validation_accuracy"))
 
     good = [candidate for candidate in CANDIDATES if mean(candidate) >= SECOND_LEAST]
     if not good:

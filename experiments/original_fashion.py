@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
-from course_utils import CNN, ORIGINAL, count_parameters, evaluate, fit, load_fashion_mnist
+from course_utils import CNN, ORIGINAL, count_parameters, evaluate, load_fashion_mnist
+from experiments._common import trained
 
 SEEDS = [1, 2, 3]
 ARMS: dict[str, tuple[Callable[[], nn.Module], int]] = {  # and epochs
@@ -33,9 +33,7 @@ def run() -> dict[str, Any]:
     images, runs = load_fashion_mnist(), []
     for seed in tqdm(SEEDS, desc="seeds"):
         for arm, (make, epochs) in ARMS.items():
-            torch.manual_seed(seed)
-            network = make()
-            fit(network, images.full_train, replace(ORIGINAL, epochs=epochs), seed=seed)
+            network, _ = trained(make, images.full_train, replace(ORIGINAL, epochs=epochs), seed)
             accuracy = evaluate(network, images.test)
             runs.append({"arm": arm, "seed": seed, "parameters": count_parameters(network), "test_accuracy": accuracy})
     return {"runs": runs}

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 from tqdm import tqdm
 
-from course_utils import ModernCNN, evaluate, fit, load_fashion_mnist, load_mnist, perturb
+from course_utils import ModernCNN, evaluate, load_fashion_mnist, load_mnist, perturb
 from course_utils.recipes import Recipe, settings_of
+from experiments._common import trained
 
 SEEDS = [1, 2, 3, 4, 5]
 TRAIN_IMAGES = 20_000
@@ -39,9 +40,7 @@ def run() -> dict[str, Any]:
         deviations[arm] = [middles(images, dimension).std().item() for dimension in (2, 1)]
         moved = torch.cat([perturb.shift(held, *way) for way in ((1, 0), (-1, 0), (0, 1), (0, -1))])
         for seed in SEEDS:
-            torch.manual_seed(seed)
-            network = ModernCNN()
-            fit(network, TensorDataset(images, labels), RECIPE, seed=seed)
+            network, _ = trained(ModernCNN, TensorDataset(images, labels), RECIPE, seed)
             still = evaluate(network, TensorDataset(held, held_labels))
             shifted = evaluate(network, TensorDataset(moved, held_labels.repeat(4)))
             runs.append({"arm": arm, "seed": seed, "still": still, "moved": shifted})

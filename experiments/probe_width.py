@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import Subset
 from tqdm import tqdm
 
-from course_utils import MODERN, ModernCNN, analysis, fit, load_fashion_mnist
+from course_utils import MODERN, ModernCNN, analysis, load_fashion_mnist
+from experiments._common import trained
 
 SEEDS = list(range(1, 11))
 TRAIN_IMAGES, PROBE_IMAGES = 20_000, 3000
@@ -31,9 +32,7 @@ def run() -> dict[str, Any]:
     splits, runs = load_fashion_mnist(), []
     (images, labels), (held, held_labels) = splits.train[:PROBE_IMAGES], splits.validation[:]
     for seed in tqdm(SEEDS, desc="seeds"):
-        torch.manual_seed(seed)
-        network = ModernCNN()
-        fit(network, Subset(splits.train, range(TRAIN_IMAGES)), MODERN, seed=seed)
+        network, _ = trained(ModernCNN, Subset(splits.train, range(TRAIN_IMAGES)), MODERN, seed)
         learned, judged = (
             [maps.flatten(1) for maps in analysis.layer_inputs(network, each)[2:]] for each in (images, held)
         )

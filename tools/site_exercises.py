@@ -3,12 +3,10 @@
 import re
 from contextlib import redirect_stdout
 from html import escape
-from importlib import import_module
 from io import StringIO
-from pkgutil import iter_modules
 
 from course_utils import checks, load_mnist
-from tests.checks import cases
+from tests.checks.cases import WRONG
 
 STEPS = 3
 # What says nothing of the exercise's idea: the kind of an answer, its shape, a number that is off, an error.
@@ -37,17 +35,12 @@ def ladder(check: str, notebook: str, section: str) -> str:
 def hints(check: str) -> list[str]:
     """What the check says to common mistakes: the first `STEPS` of its wrong answers with advice of their own."""
     found: dict[str, str] = {}
-    for answer, _ in _wrong_answers()[check].values():
+    for answer, _ in WRONG[check].values():
         hint = _said(check, answer)
         advice = re.split(r"(?<=[.?]) ", hint)[-1]
         if len(found) < STEPS and not BARE.search(hint):
             found.setdefault(advice, hint)
     return list(found.values())
-
-
-def _wrong_answers() -> dict[str, dict]:
-    modules = [import_module(f"{cases.__name__}.{module.name}") for module in iter_modules(cases.__path__)]
-    return {check: answers for module in modules for check, answers in module.WRONG.items()}
 
 
 def _said(check: str, answer) -> str:

@@ -11,22 +11,8 @@ import torch
 
 from course_utils import checks
 from course_utils.checks import core
-from tests.checks.cases import (
-    analysis,
-    beyond_images,
-    building,
-    convolution,
-    pooling,
-    scaling,
-    sharing,
-    start,
-    training,
-    travel,
-)
+from tests.checks.cases import RIGHT, WRONG
 
-NOTEBOOKS = (start, convolution, sharing, pooling, building, training, analysis, beyond_images, travel, scaling)
-RIGHT = {check: answers for notebook in NOTEBOOKS for check, answers in notebook.RIGHT.items()}
-WRONG = {check: answers for notebook in NOTEBOOKS for check, answers in notebook.WRONG.items()}
 FUNCTIONS = [check for check, answers in RIGHT.items() if all(map(callable, answers.values()))]
 VALUES = [check for check in RIGHT if check not in FUNCTIONS]
 TWO_VALUES = [check for check in VALUES if isinstance(next(iter(RIGHT[check].values())), tuple)]

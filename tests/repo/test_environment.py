@@ -104,10 +104,8 @@ def assert_is_whole(root: Path) -> None:
 def test_what_is_done_is_not_done_again_until_the_project_changes(checkout, pip_calls):
     for part in ("learner", "test", "test", "learner"):
         environment.main(checkout, part, "")
-    assert pip_calls == [
-        ("-r", "requirements.txt"),
-        ("-e", ".[test,site]"),
-    ]  # the tests' packages are the learner's too
+    # The tests' packages are the learner's too.
+    assert pip_calls == [("-r", "requirements.txt"), ("-e", ".[test,site]")]
     (checkout / "pyproject.toml").write_text(PROJECT.replace("dependencies = []", 'dependencies = ["another"]'))
     environment.main(checkout, "learner", "")
     assert len(pip_calls) == 3

@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 from course_utils import evidence, load_checkpoint, load_mnist
 from tests.browser.lab import INSTALL, QUIET, find_chromium
-from tests.checks.test_answers import WRONG
+from tests.checks.cases import WRONG
 from tools import site_pages
 
 ROOT = Path(__file__).resolve().parents[2]
