@@ -49,6 +49,8 @@ evidence: for-tests
 bench: for-tests
 	$(RUN) tools.bench.loader
 	$(RUN) tools.bench.drawing
+	$(RUN) tools.build_site
+	$(RUN) tools.bench.page_drawing
 	$(RUN) tools.bench.side_by_side
 
 bench-course: for-tests

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import BaseFileLock, FileLock
 
 from course_utils.files import set_aside, write_whole
 
@@ -99,7 +99,7 @@ def _forget() -> None:
         entries.clear()
 
 
-def _lock(place: Path) -> FileLock:
+def _lock(place: Path) -> BaseFileLock:
     return FileLock(place / ".ledger.lock", timeout=PATIENCE)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import site_pages, site_parts
+from tools import ledger, site_pages, site_parts
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "site"
@@ -22,7 +22,8 @@ TEXTS = sorted(DOCS.glob("*.md"))
 
 
 def front_page(notebooks: list[str], texts: list[str]) -> str:
-    """The first page: a part to play with, then where to go."""
+    """The first page: a part to play with, then where to go, and the twelve verdicts."""
+    verdicts = "\n".join(ledger.table())
     return f"""# Convolutional networks, one claim at a time
 
 {site_parts.placeholder("Draw a digit")}
@@ -38,6 +39,10 @@ networks to the test. Here you can read all of it; to run it you need Python and
 {_contents("The notebooks", notebooks)}
 
 {_contents("Beside them", texts)}
+
+## What the experiments say
+
+{verdicts}
 """
 
 
@@ -49,7 +54,8 @@ def write_sources(folder: Path) -> dict:
     """Write the sources of all pages; return what Sphinx is to know of them: collapsed headings, and terms."""
     notebooks = {path.stem: path.read_text(encoding="utf-8") for path in NOTEBOOKS}
     texts = {path.stem: path.read_text(encoding="utf-8") for path in TEXTS}
-    targets = site_pages.linked_cells(notebooks | texts)
+    index = front_page(list(notebooks), list(texts))
+    targets = site_pages.linked_cells(notebooks | texts | {"index": index})
     collapsed = {}
     for name, text in notebooks.items():
         notebook = json.loads(text)
@@ -59,7 +65,7 @@ def write_sources(folder: Path) -> dict:
         (folder / f"{name}.md").write_text(site_pages.text_page(text, name), encoding="utf-8")
     for picture in DOCS.glob("*.png"):
         shutil.copyfile(picture, folder / picture.name)
-    (folder / "index.md").write_text(front_page(list(notebooks), list(texts)), encoding="utf-8")
+    (folder / "index.md").write_text(site_pages.with_links(index, "index"), encoding="utf-8")
     return {"collapsed": collapsed, "terms": site_pages.terms(texts["glossary"])}
 
 

@@ -1,10 +1,9 @@
-"""The ledger of the twelve claims, read from what the notebooks print, as rows and as a picture."""
+"""The ledger of the twelve claims, read from what the notebooks print, as rows and as a table."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import nbformat
 from nbformat import NotebookNode
 
@@ -13,9 +12,6 @@ from tools.run_notebooks import NOTEBOOKS
 
 # As claims.verdict prints it: the verdict, and on the next line the figures that decided it.
 PRINTED = re.compile(r"^(C\d+)(?: on ([\w-]+))?: (holds partly|holds|fails)\n(.*)$", re.M)
-# A sign as well as a colour, for those who can't tell the colours apart.
-LOOKS = {"holds": ("C2", "✓"), "holds partly": ("C4", "≈"), "fails": ("C1", "✗"), "open": ("0.6", "?")}
-PLURAL = {"holds": "hold", "holds partly": "hold partly", "fails": "fail", "open": "open"}
 
 
 class Row(NamedTuple):
@@ -58,29 +54,24 @@ def travelled() -> tuple[int, int]:
     return sum(row.outcome == first[row.claim] for row in second), len(second)
 
 
-def draw() -> plt.Figure:
-    """One row a claim: its number, its text, and its verdicts as colour, sign and words."""
-    figure, axes = plt.subplots(figsize=(11.6, 5))
-    first, second = rows(), {row.claim: row.outcome for row in rows(claims.SECOND_DATA)}
-    for place, row in enumerate(first):
-        axes.text(0, place, row.claim, va="center", weight="bold")
-        axes.text(0.6, place, claims.CLAIMS[row.claim].text, va="center")
-        _draw_verdict(axes, 8.1, place, row.outcome)
-        if row.claim in second:
-            _draw_verdict(axes, 10.1, place, second[row.claim])
-    axes.text(8.15, -1, "MNIST", weight="bold", va="center")
-    axes.text(10.15, -1, claims.SECOND_DATA, weight="bold", va="center")
-    outcomes = [row.outcome for row in first]
-    counts = {words: outcomes.count(outcome) for outcome, words in PLURAL.items()}
-    tally = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
-    axes.set(xlim=(0, 12.1), ylim=(len(first) - 0.5, -1.4), title=f"A tutorial's twelve claims, tested: {tally}")
-    axes.set_axis_off()
-    return figure
+def table() -> list[str]:
+    """What travelled; then a row a claim: its verdicts with links to the cells that print them, and what decided one.
+
+    Lines of Markdown, the links as they lead from the course's folder.
+    """
+    same, of = travelled()
+    second = {row.claim: _linked(row) for row in rows(claims.SECOND_DATA)}
+    lines = [
+        f"Of {of} claims judged again on {claims.SECOND_DATA}, {same} travelled: the same verdict on both data sets.",
+        "",
+        f"| | Claim of the tutorial | On MNIST | On {claims.SECOND_DATA} | What decided it on MNIST |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows():
+        cells = (row.claim, claims.CLAIMS[row.claim].text, _linked(row), second.get(row.claim, ""), row.figures)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
-def _draw_verdict(axes: plt.Axes, left: float, place: int, outcome: str) -> None:
-    color, sign = LOOKS[outcome]
-    axes.barh(place, 1.9, left=left, height=0.86, color=color, alpha=0.25)
-    # DejaVu, which comes with matplotlib, has the signs.
-    axes.text(left + 0.1, place, sign, va="center", weight="bold", fontfamily="DejaVu Sans")
-    axes.text(left + 0.4, place, outcome, va="center")
+def _linked(row: Row) -> str:
+    return f"[{row.outcome}](notebooks/{row.notebook}#cell-id={row.cell})" if row.cell else row.outcome

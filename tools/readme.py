@@ -1,8 +1,8 @@
 """Write what README and docs/ say that something else decides: python -m tools.readme [--check]
 
 Each block between `<!-- begin: NAME -->` and `<!-- end: NAME -->` comes from the notebooks, from a stored result, or
-from the repository's address in pyproject.toml; so do the pictures docs/ledger.png and docs/recipes.png, and the cell
-of notebook 00 for Colab. With --check nothing is written, and the exit code is 1 if something would be.
+from the repository's address in pyproject.toml; so do the pictures docs/recipes.png and docs/scale.png, and the
+cell of notebook 00 for Colab. With --check nothing is written, and the exit code is 1 if something would be.
 """
 
 import base64
@@ -15,17 +15,18 @@ from pathlib import Path
 import nbformat
 from PIL import Image
 
-from course_utils import claims, copies, evidence, plots
+from course_utils import copies, evidence, plots
 from course_utils.files import write_whole
 from tools import address, ledger
-from tools.bench import course, limits, side_by_side
+from tools.bench import course, limits, page_drawing, scale, side_by_side
 from tools.run_notebooks import NOTEBOOKS
 
 ROOT = NOTEBOOKS.parent
 README = ROOT / "README.md"
 START = NOTEBOOKS / "00_start_here.ipynb"
 COLAB_CELL = "on-colab"  # its id
-LEDGER, RECIPES = ROOT / "docs" / "ledger.png", ROOT / "docs" / "recipes.png"
+BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+RECIPES, SCALE = ROOT / "docs" / "recipes.png", ROOT / "docs" / "scale.png"
 WIDTH = 120
 
 
@@ -33,28 +34,6 @@ def notebooks() -> list[str]:
     """The table of contents, from the first cell of each notebook."""
     found = {path.name: nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     return copies.contents(found, folder="notebooks/")
-
-
-def verdicts() -> list[str]:
-    """The ledger: claim, verdicts with links to the cells that print them, and the figures that decided the first."""
-    second = {row.claim: _linked(row) for row in ledger.rows(claims.SECOND_DATA)}
-    lines = [
-        f"| | Claim of the tutorial | On MNIST | On {claims.SECOND_DATA} | What decided it on MNIST |",
-        "|---|---|---|---|---|",
-    ]
-    for row in ledger.rows():
-        cells = (row.claim, claims.CLAIMS[row.claim].text, _linked(row), second.get(row.claim, ""), row.figures)
-        lines.append(f"| {' | '.join(cells)} |")
-    same, of = ledger.travelled()
-    return [
-        *lines,
-        "",
-        f"{same} of the {of} claims that were judged again travelled: the same verdict on both data sets.",
-    ]
-
-
-def _linked(row: ledger.Row) -> str:
-    return f"[{row.outcome}](notebooks/{row.notebook}#cell-id={row.cell})" if row.cell else row.outcome
 
 
 def recipes() -> list[str]:
@@ -88,14 +67,33 @@ def course_costs() -> list[str]:
     return [*textwrap.wrap(how, WIDTH), "", *course.table(measured), "", *textwrap.wrap(limited, WIDTH)]
 
 
+def costs() -> list[str]:
+    """What an image costs, by batch, threads and processes."""
+    stored = evidence.load("scale")
+    made = stored["made"]
+    how = (
+        f"Each value is the median of {stored['settings']['rounds']} runs, made on {made['date']}: {made['machine']}, "
+        f"PyTorch {made['versions']['torch']}."
+    )
+    return [*scale.table(), "", *textwrap.wrap(how, WIDTH)]
+
+
+def answers() -> list[str]:
+    """How long the web page takes to read a drawn digit."""
+    stored = evidence.load("page_drawing")
+    made = f"Measured on {stored['made']['date']}: {stored['made']['machine']}."
+    return textwrap.wrap(f"{page_drawing.sentence(stored['results'])} {made}", WIDTH)
+
+
 def badges() -> list[str]:
     """Where it can be read and tried without installing anything."""
-    colab = address.colab(START.name)
-    return [
-        f"**[Read it in the browser]({address.site()})** ·",
+    badge = "https://colab.research.google.com/assets/colab-badge.svg"
+    places = [
+        f"**[Read it in the browser]({address.site()})**",
         f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({address.binder()})",
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})",
+        f"[![Open in Colab]({badge})]({address.colab(START.name)})",
     ]
+    return [" · ".join(places)]
 
 
 def clone() -> list[str]:
@@ -106,8 +104,7 @@ def clone() -> list[str]:
         f"git clone {address.repository()}",
         f"cd {name}",
         "make lab     # installs into .venv, then opens JupyterLab on your own copies of the notebooks",
-        "make check   # a minute: style, types, unit tests, the form of the notebooks",
-        "make test    # everything: that, every notebook's outputs, the course in a browser",
+        "make test    # runs every notebook and compares its outputs, and tests the rest, in a browser too",
         "```",
     ]
 
@@ -128,10 +125,10 @@ def hub() -> list[str]:
 
 
 PAGES = {
-    README: {"badges": badges, "clone": clone, "notebooks": notebooks, "ledger": verdicts},
+    README: {"badges": badges, "clone": clone, "notebooks": notebooks, "ledger": ledger.table},
     ROOT / "docs" / "running.md": {"binder": binder, "colab": colab},
     ROOT / "docs" / "teaching.md": {"hub": hub},
-    ROOT / "docs" / "benchmarks.md": {"recipes": recipes, "targets": targets, "course": course_costs},
+    BENCHMARKS: {"course": course_costs, "answers": answers, "recipes": recipes, "targets": targets, "scale": costs},
 }
 
 
@@ -162,10 +159,9 @@ def recipes_picture() -> tuple[bytes, str]:
     return base64.b64decode(output.data["image/png"]), output.metadata["image/png"]["alt"]
 
 
-def ledger_text() -> str:
-    """What the picture of the ledger shows, kept in its metadata."""
-    shown = [*ledger.rows(), *ledger.rows(claims.SECOND_DATA)]
-    return json.dumps([(row.claim, claims.CLAIMS[row.claim].text, row.data, row.outcome) for row in shown])
+def scale_text() -> str:
+    """What the figure of the costs shows, kept in its metadata."""
+    return json.dumps(evidence.load("scale")["results"])
 
 
 def should_be() -> dict[Path, str]:
@@ -176,10 +172,10 @@ def should_be() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """The files that are not as they should be."""
-    with Image.open(LEDGER) as picture:
-        shown = picture.text.get("Description")
     fresh = {path: path.read_text(encoding="utf-8") == text for path, text in should_be().items()}
-    fresh |= {LEDGER: shown == ledger_text(), RECIPES: RECIPES.read_bytes() == recipes_picture()[0]}
+    with Image.open(SCALE) as picture:
+        fresh[SCALE] = picture.text.get("Description") == scale_text()
+    fresh[RECIPES] = RECIPES.read_bytes() == recipes_picture()[0]
     return [path for path, is_fresh in fresh.items() if not is_fresh]
 
 
@@ -187,9 +183,9 @@ def write(path: Path) -> None:
     """Bring one of the files up to date."""
     if path == RECIPES:
         path.write_bytes(recipes_picture()[0])
-    elif path == LEDGER:
+    elif path == SCALE:
         plots.use_style()
-        ledger.draw().savefig(path, metadata={"Description": ledger_text()})
+        scale.draw().savefig(path, metadata={"Description": scale_text()})
     else:
         write_whole(path, should_be()[path])
 

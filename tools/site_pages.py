@@ -5,7 +5,7 @@ import re
 from tools import address, site_exercises, site_parts
 
 LINK = re.compile(r"\]\((\.\./)?((?:\w+/)*[\w.]*)(#[^)]*)?\)")
-CELL = re.compile(r"\((?:\.\./notebooks/)?(\w*)(?:\.ipynb)?#cell-id=([\w-]+)\)")
+CELL = re.compile(r"\((?:(?:\.\./)?notebooks/)?(\w*)(?:\.ipynb)?#cell-id=([\w-]+)\)")
 TERM = re.compile(r"^- \*\*(.+?)\*\*: (.+?) \(\[", re.M)
 BETWEEN_ALTS = "\n"  # site/figures.py splits there
 
