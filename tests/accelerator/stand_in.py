@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,9 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 SWITCH, FEW = "COURSE_STAND_IN", "COURSE_FEW_IMAGES"
+MOST = 60  # batches of an epoch, where there are few images; notebook 05 times fifty steps
 THERE = torch.device("mps", 0)
 DOUBLE = (torch.float64, torch.complex128)
 ROUNDING = 1 + 2**-21  # another processor's sums differ in their last bits, and training goes another way from there
@@ -35,8 +37,8 @@ ANSWERS = {Tensor.device.__get__: THERE, Tensor.is_mps.__get__: True, Tensor.is_
 def environment(counter: Path, few: int | None = None) -> dict[str, str]:
     """This process's environment, with the stand-in for every Python that is started in it.
 
-    The file `counter` grows by a byte with each step that an optimiser makes there. With `few`, each step of `fit`
-    sees so many images of its batch: where tensors lie is seen as well, and nothing is learned. No `assert` is run.
+    The file `counter` grows by a byte with each step that an optimiser makes there. With `few`, an epoch has
+    `MOST` batches, of so many images: where tensors lie is seen as well, and nothing is learned. No `assert` is run.
     """
     here = Path(__file__)
     folders = [here.with_name("site"), here.parents[2], os.environ.get("PYTHONPATH", "")]
@@ -45,18 +47,15 @@ def environment(counter: Path, few: int | None = None) -> dict[str, str]:
 
 
 def take_few_images() -> None:
-    """From now on, `fit` and `evaluate` see as few images of each batch as the environment says, if it does."""
+    """From now on, all loaders of the course have as few batches, of as few images, as the environment says, if any."""
     if few := int(os.environ.get(FEW, 0)):
-        from course_utils import training
+        from course_utils import data
 
-        def cut(whole: Callable[..., DataLoader]) -> Callable[..., DataLoader]:
-            def in_few(*args: Any) -> DataLoader:
-                loader = whole(*args)
-                return DataLoader(loader.dataset, batch_size=None, sampler=[batch[:few] for batch in loader.sampler])
+        def in_few(dataset: Dataset, sampler: Sampler, batch_size: int) -> DataLoader:
+            batches = [batch[:few] for batch in islice(BatchSampler(sampler, batch_size, drop_last=False), MOST)]
+            return DataLoader(dataset, batch_size=None, sampler=batches)
 
-            return in_few
-
-        training.in_batches, training.in_chunks = cut(training.in_batches), cut(training.in_chunks)
+        data._batched = in_few
 
 
 @contextmanager
