@@ -27,6 +27,7 @@ html_js_files = [("parts.js", {"type": "module"})]
 html_favicon = "_static/favicon.svg"
 html_context = {"default_mode": "auto"}
 html_copy_source = False
+html_use_index = False  # no page has an entry
 html_show_sphinx = False
 html_show_copyright = False
 html_math_renderer = "mathml"
