@@ -1,49 +1,50 @@
-"""How long `quick` and `best` train, and the first layer of `best`: chosen over several seeds on the validation images.
+"""How `best` trains, at which rate and how long, and `quick`, in which batches: chosen on the validation images.
 
-The rules: `best` is the candidate with the highest mean accuracy among those whose time is
-at most 1.9 times that of the tutorial's script, in the median; `quick` is the one with the fewest epochs whose mean
-accuracy is at least 97.5 %.
+The rules: `best` is the candidate with the highest mean accuracy among those whose time is at most 1.75 times that of
+the tutorial's script, in the median. `quick` is the one that takes the least time, in the median, among those whose
+mean accuracy is at least 97.35 %; the validation images are harder than the test images, of which an earlier `quick`
+read 98.0 % and of these 97.55 %. The candidates lie around what trials on the validation images found.
 """
 
 import statistics
 from dataclasses import replace
 
-from torch import nn
 from tqdm import tqdm
 
 from course_utils import ModernCNN, evaluate, load_mnist
 from course_utils.data import Splits, data_root
-from course_utils.models import DeepCNN
 from course_utils.recipes import BEST, EXPERIMENTS, QUICK, Experiment
 from experiments import _reference_script as reference_script
 from experiments._common import of_candidate, run_once
 
-MOST_TIME = 1.9  # of the tutorial's script; below the 2 that `make bench` asks for, since the machine's speed varies
-LEAST_ACCURACY = 0.975
-
-
-def deep_cnn_3x3_first() -> DeepCNN:
-    """`DeepCNN` with 3 by 3 windows in its first layer too."""
-    model = DeepCNN()
-    model.blocks[0] = nn.Conv2d(1, 16, kernel_size=3, padding=1, bias=False)
-    return model
+THREADS = 2  # as in `make bench`
+MOST_TIME = 1.75  # of the tutorial's script; below the 1.8 that `make bench` asks for, since the machine's speed varies
+LEAST_ACCURACY = 0.9735
 
 
 BEST_CANDIDATES = [  # watched as `best` is: it is part of the time that decides
-    replace(EXPERIMENTS["best"], model=model, recipe=replace(BEST, name=f"{kind}, {epochs} epochs", epochs=epochs))
-    for kind, model in (("5x5 first", DeepCNN), ("3x3 first", deep_cnn_3x3_first))
-    for epochs in (3.5, 4)
+    replace(
+        EXPERIMENTS["best"],
+        recipe=replace(BEST, name=f"rate {rate}, {epochs} epochs", learning_rate=rate, epochs=epochs),
+    )
+    for rate in (0.007, 0.01, 0.014)
+    for epochs in (3, 3.3)
 ]
 QUICK_CANDIDATES = [
-    Experiment(replace(QUICK, name=f"{epochs} epochs", epochs=epochs), ModernCNN, train_on="train")
-    for epochs in (0.08, 0.09, 0.1, 0.11)
+    Experiment(
+        replace(QUICK, name=f"{epochs} epochs, {size} a batch", batch_size=size, epochs=epochs),
+        ModernCNN,
+        train_on="train",
+    )
+    for epochs in (0.08, 0.09, 0.1)
+    for size in (24, 32, 48)
 ]
 SETTINGS = {
     "best": [candidate.settings() for candidate in BEST_CANDIDATES],
-    "best_seeds": [11, 12, 13, 14, 15],
+    "best_seeds": [41, 42, 43, 44, 45],
     "most_time": MOST_TIME,
     "quick": [candidate.settings() for candidate in QUICK_CANDIDATES],
-    "quick_seeds": list(range(11, 21)),
+    "quick_seeds": list(range(41, 51)),
     "least_accuracy": LEAST_ACCURACY,
 }
 
@@ -88,5 +89,5 @@ def chosen(results: dict[str, list[dict]]) -> dict[str, Experiment]:
         )
     return {
         "best": max(fast, key=lambda one: statistics.mean(of_candidate(best, one, "validation_accuracy"))),
-        "quick": min(good, key=lambda one: one.recipe.epochs),
+        "quick": min(good, key=lambda one: statistics.median(of_candidate(quick, one, "seconds"))),
     }
