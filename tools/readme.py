@@ -41,8 +41,9 @@ def recipes() -> list[str]:
     runs = evidence.load("recipes")["results"]
     _, alt = recipes_picture()
     picture = f"![{alt}]({RECIPES.name})"
-    sentences = side_by_side.reference_time(runs), side_by_side.machine_speed(runs)
-    return [*side_by_side.table(side_by_side.summary(runs)), "", picture, "", *sentences]
+    sentences = side_by_side.reference_time(runs), side_by_side.machine_speed(runs), side_by_side.at_best(runs)
+    said = textwrap.wrap(" ".join(sentences), WIDTH)
+    return [*side_by_side.table(side_by_side.summary(runs)), "", picture, "", *said]
 
 
 def targets() -> list[str]:

@@ -68,6 +68,7 @@ def test_table_of_the_recipes():
     rows = side_by_side.summary([{**run, "peak_mb": None} for run in RUNS])
     assert side_by_side.table(rows)[-1].split(" | ")[-2] == "not measured"
     assert side_by_side.machine_speed(RUNS).endswith(" at 90 GFLOP/s (90-90).")
+    assert side_by_side.at_best(RUNS).endswith(" time: quick 0.04.")  # 38 GFLOP/s for 0.1 of the time, at 90
     assert side_by_side.reference_time(RUNS).endswith(" 5.0 s to load, 25.0 s to learn, 20.0 s to watch.")
 
 
@@ -76,7 +77,7 @@ def test_table_of_the_recipes():
     [
         ({}, []),
         ({"seconds": 37.0}, ["modern: 0.370 of the reference's time; the target is at most 0.36"]),
-        ({"accuracy": 0.9929}, ["modern: 99.29% accuracy; the target is at least 99.30%"]),
+        ({"accuracy": 0.9929}, ["modern: 99.290% accuracy; the target is at least 99.30%"]),
         ({"parameters": 30_001}, ["modern: 30,001 parameters; the target is at most 30,000"]),
     ],
 )
