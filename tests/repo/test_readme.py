@@ -16,6 +16,10 @@ def test_everything_is_as_the_tool_writes_it():
     assert readme.main(["--check"]) == 0, "run `make readme`"
 
 
+def test_the_readme_is_one_page():
+    assert len(readme.README.read_text(encoding="utf-8").splitlines()) <= 70
+
+
 def test_every_claim_has_a_verdict_and_its_figures():
     assert all(row.figures and row.outcome != "open" for row in ledger.rows())
 
