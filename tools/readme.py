@@ -83,7 +83,7 @@ def answers() -> list[str]:
     """How long the web page takes to read a drawn digit."""
     stored = evidence.load("page_drawing")
     made = f"Measured on {stored['made']['date']}: {stored['made']['machine']}."
-    return textwrap.wrap(f"{page_drawing.sentence(stored['results'])} {made}", WIDTH)
+    return textwrap.wrap(f"**The drawing pad.** {page_drawing.sentence(stored['results'])} {made}", WIDTH)
 
 
 def badges() -> list[str]:
