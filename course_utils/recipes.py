@@ -65,7 +65,7 @@ MODERN = Recipe(
 # QUICK's batches and length and BEST's rate were chosen by experiments/choices.py; the rest in trials on validation.
 # A tenth of an epoch needs no changed images: it sees none of them twice.
 QUICK = replace(MODERN, name="quick", batch_size=48, epochs=0.1, label_smoothing=0.2, **UNCHANGED)
-# The shortest run that is to read 99 % of the test images, chosen by experiments/ninety_nine.py.
+# The shortest run that was to read 99 % of the test images, chosen by experiments/ninety_nine.py.
 NINETY_NINE = replace(MODERN, name="ninety-nine", batch_size=48, learning_rate=1e-2, epochs=0.45, **UNCHANGED)
 BEST = replace(MODERN, name="best", batch_size=128, learning_rate=7e-3, epochs=3)
 

@@ -1,13 +1,15 @@
 """What experiments share: a network trained with a seed, the images of a seed, a choice among candidates."""
 
 from collections.abc import Callable, Sequence
+from statistics import mean
 from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.utils.data import Dataset, Subset
+from tqdm import tqdm
 
-from course_utils import fit
+from course_utils import evaluate, fit
 from course_utils.data import Splits
 from course_utils.recipes import Experiment, Recipe
 from course_utils.training import History
@@ -28,6 +30,27 @@ def run_once(experiment: Experiment, mnist: Splits, seed: int, **options) -> tup
     """The same for what an `Experiment` says; `options` go to `fit`."""
     watching = {"watch": experiment.watched(mnist), "look_every": experiment.look_every}
     return trained(experiment.model, experiment.train_set(mnist), experiment.recipe, seed, **watching, **options)
+
+
+def tried(candidates: Sequence[Experiment], seeds: Sequence[int], mnist: Splits) -> list[dict]:
+    """Of each seed and candidate the accuracy on the validation images, and the seconds of training.
+
+    Seed by seed, so that a slow minute hits all candidates alike.
+    """
+    runs = []
+    for seed in tqdm(seeds, desc="seeds"):
+        for candidate in candidates:
+            model, history = run_once(candidate, mnist, seed, device="cpu")
+            accuracy, seconds = evaluate(model, mnist.validation), history.total_seconds
+            runs.append(
+                {"candidate": candidate.recipe.name, "seed": seed, "validation_accuracy": accuracy, "seconds": seconds}
+            )
+    return runs
+
+
+def mean_accuracy(runs: list[dict], candidate: Experiment) -> float:
+    """On the validation images, over the candidate's seeds."""
+    return mean(of_candidate(runs, candidate, "validation_accuracy"))
 
 
 def of_candidate(runs: list[dict], candidate: Experiment, value: str) -> list[float]:

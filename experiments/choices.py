@@ -7,20 +7,15 @@ the test images: an earlier `quick` read 97.55 % of them and 98.0 % of the other
 on the validation images found.
 """
 
-import statistics
 from dataclasses import replace
+from statistics import median
 
-from tqdm import tqdm
-
-from course_utils import ModernCNN, evaluate, load_mnist
-from course_utils.data import Splits
+from course_utils import ModernCNN, load_mnist
 from course_utils.recipes import BEST, EXPERIMENTS, QUICK, Experiment
-from experiments._common import of_candidate, run_once
+from experiments._common import mean_accuracy, of_candidate, tried
 
 THREADS = 2  # as in `make bench`
 LEAST_ACCURACY = 0.9735
-
-
 BEST_CANDIDATES = [
     replace(EXPERIMENTS["best"], recipe=replace(BEST, name=f"rate {rate}", learning_rate=rate))
     for rate in (0.007, 0.01, 0.014, 0.02)
@@ -44,42 +39,21 @@ SETTINGS = {
 
 
 def run() -> dict[str, list[dict]]:
-    """For each candidate and seed validation accuracy and seconds; a slow minute hits all candidates alike."""
+    """For each candidate and seed validation accuracy and seconds."""
     mnist = load_mnist()
     return {
-        "quick": [
-            _run(one, seed, mnist)
-            for seed in tqdm(SETTINGS["quick_seeds"], desc="seeds of quick")
-            for one in QUICK_CANDIDATES
-        ],
-        "best": [
-            _run(one, seed, mnist)
-            for seed in tqdm(SETTINGS["best_seeds"], desc="seeds of best")
-            for one in BEST_CANDIDATES
-        ],
-    }
-
-
-def _run(candidate: Experiment, seed: int, mnist: Splits) -> dict:
-    model, history = run_once(candidate, mnist, seed, device="cpu")
-    return {
-        "candidate": candidate.recipe.name,
-        "seed": seed,
-        "validation_accuracy": evaluate(model, mnist.validation),
-        "seconds": history.total_seconds,
+        "quick": tried(QUICK_CANDIDATES, SETTINGS["quick_seeds"], mnist),
+        "best": tried(BEST_CANDIDATES, SETTINGS["best_seeds"], mnist),
     }
 
 
 def chosen(results: dict[str, list[dict]]) -> dict[str, Experiment]:
     """What the two rules above choose."""
-
-    def accuracy(kind: str, candidate: Experiment) -> float:
-        return statistics.mean(of_candidate(results[kind], candidate, "validation_accuracy"))
-
-    good = [one for one in QUICK_CANDIDATES if accuracy("quick", one) >= LEAST_ACCURACY]
+    best, quick = results["best"], results["quick"]
+    good = [one for one in QUICK_CANDIDATES if mean_accuracy(quick, one) >= LEAST_ACCURACY]
     if not good:
         raise ValueError(f"no candidate for quick reaches {LEAST_ACCURACY:.2%}; lengthen their epochs")
     return {
-        "best": max(BEST_CANDIDATES, key=lambda one: accuracy("best", one)),
-        "quick": min(good, key=lambda one: statistics.median(of_candidate(results["quick"], one, "seconds"))),
+        "best": max(BEST_CANDIDATES, key=lambda one: mean_accuracy(best, one)),
+        "quick": min(good, key=lambda one: median(of_candidate(quick, one, "seconds"))),
     }

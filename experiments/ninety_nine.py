@@ -7,14 +7,11 @@ images: half an epoch at the rate of `modern`, which an earlier run of this expe
 on the validation images, between 0.005 and 0.015.
 """
 
-import statistics
 from dataclasses import replace
 
-from tqdm import tqdm
-
-from course_utils import ModernCNN, evaluate, load_mnist
+from course_utils import ModernCNN, load_mnist
 from course_utils.recipes import NINETY_NINE, Experiment
-from experiments._common import of_candidate, run_once
+from experiments._common import mean_accuracy, tried
 
 LEAST_ACCURACY = 0.987
 CANDIDATES = [
@@ -34,23 +31,13 @@ SETTINGS = {
 
 
 def run() -> list[dict]:
-    """For each seed and candidate the accuracy on the validation images."""
-    mnist, results = load_mnist(), []
-    for seed in tqdm(SETTINGS["seeds"], desc="seeds"):
-        for candidate in CANDIDATES:
-            model, _ = run_once(candidate, mnist, seed, device="cpu")
-            accuracy = evaluate(model, mnist.validation)
-            results.append({"candidate": candidate.recipe.name, "seed": seed, "validation_accuracy": accuracy})
-    return results
+    """For each candidate and seed validation accuracy and seconds."""
+    return tried(CANDIDATES, SETTINGS["seeds"], load_mnist())
 
 
 def chosen(results: list[dict]) -> Experiment:
     """What the rule chooses."""
-
-    def mean(candidate: Experiment) -> float:
-        return statistics.mean(of_candidate(results, candidate, "validation_accuracy"))
-
-    good = [candidate for candidate in CANDIDATES if mean(candidate) >= LEAST_ACCURACY]
+    good = [candidate for candidate in CANDIDATES if mean_accuracy(results, candidate) >= LEAST_ACCURACY]
     if not good:
         raise ValueError(f"no candidate reaches {LEAST_ACCURACY:.1%} on the validation images: add longer ones")
     return min(good, key=lambda candidate: (candidate.recipe.epochs, -candidate.recipe.batch_size))

@@ -47,29 +47,23 @@ def rows(data: str = "") -> list[Row]:
     return [found.get(claim, Row(claim, data, "open", "", "", "")) for claim in named]
 
 
-def travelled() -> tuple[int, int]:
-    """How many claims have the same verdict on the second data set, and how many are judged there."""
-    first = {row.claim: row.outcome for row in rows()}
-    second = rows(claims.SECOND_DATA)
-    return sum(row.outcome == first[row.claim] for row in second), len(second)
-
-
 def table() -> list[str]:
     """What travelled; then a row a claim: its verdicts with links to the cells that print them, and what decided one.
 
     Lines of Markdown, the links as they lead from the course's folder.
     """
-    same, of = travelled()
-    second = {row.claim: _linked(row) for row in rows(claims.SECOND_DATA)}
+    where = claims.SECOND_DATA
+    first, second = rows(), {row.claim: row for row in rows(where)}
+    same = sum(row.claim in second and row.outcome == second[row.claim].outcome for row in first)
     lines = [
-        f"Of {of} claims judged again on {claims.SECOND_DATA}, {same} travelled: the same verdict on both data sets.",
+        f"Of {len(second)} claims judged again on {where}, {same} travelled: the same verdict on both data sets.",
         "",
-        f"| | Claim of the tutorial | On MNIST | On {claims.SECOND_DATA} | What decided it on MNIST |",
+        f"| | Claim of the tutorial | On MNIST | On {where} | What decided it on MNIST |",
         "|---|---|---|---|---|",
     ]
-    for row in rows():
-        cells = (row.claim, claims.CLAIMS[row.claim].text, _linked(row), second.get(row.claim, ""), row.figures)
-        lines.append(f"| {' | '.join(cells)} |")
+    for row in first:
+        again = _linked(second[row.claim]) if row.claim in second else ""
+        lines.append(f"| {row.claim} | {claims.CLAIMS[row.claim].text} | {_linked(row)} | {again} | {row.figures} |")
     return lines
 
 

@@ -76,7 +76,7 @@ def costs() -> list[str]:
         f"Each value is the median of {stored['settings']['rounds']} runs, made on {made['date']}: {made['machine']}, "
         f"PyTorch {made['versions']['torch']}."
     )
-    return [*scale.table(), "", *textwrap.wrap(how, WIDTH)]
+    return [*scale.table(stored), "", *textwrap.wrap(how, WIDTH)]
 
 
 def answers() -> list[str]:
@@ -186,7 +186,7 @@ def write(path: Path) -> None:
         path.write_bytes(recipes_picture()[0])
     elif path == SCALE:
         plots.use_style()
-        scale.draw().savefig(path, metadata={"Description": scale_text()})
+        scale.draw(evidence.load("scale")).savefig(path, metadata={"Description": scale_text()})
     else:
         write_whole(path, should_be()[path])
 

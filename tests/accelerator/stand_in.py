@@ -37,7 +37,7 @@ ANSWERS = {Tensor.device.__get__: THERE, Tensor.is_mps.__get__: True, Tensor.is_
 def environment(counter: Path, few: int | None = None) -> dict[str, str]:
     """This process's environment, with the stand-in for every Python that is started in it.
 
-    The file `counter` grows by a byte with each step that an optimiser makes there. With `few`, an epoch has
+    The file `counter` grows by a byte with each step that an optimiser makes there. With `few`, an epoch has at most
     `MOST` batches, of so many images: where tensors lie is seen as well, and nothing is learned. No `assert` is run.
     """
     here = Path(__file__)

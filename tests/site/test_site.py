@@ -7,10 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,6 +19,7 @@ from playwright.sync_api import sync_playwright
 from course_utils import evidence, load_checkpoint, load_mnist
 from tests.browser.lab import INSTALL, QUIET, find_chromium
 from tests.checks.cases import WRONG
+from tests.site.server import served
 from tools import site_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,17 +42,10 @@ def built():
     return build()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments):
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(built):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=HTML))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(HTML) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

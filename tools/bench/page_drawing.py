@@ -7,15 +7,13 @@ above the limit.
 
 import statistics
 import sys
-import threading
 import time
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 from playwright.sync_api import Page, sync_playwright
 
 from course_utils import evidence
 from tests.browser.lab import QUIET, find_chromium
+from tests.site.server import served
 from tools.bench.digit_strokes import DIGITS
 from tools.build_site import BUILD
 
@@ -50,23 +48,13 @@ def measure(page: Page) -> list[float]:
     return times[len(times) // (ROUNDS + 1) :]
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves, and says nothing."""
-
-    def log_message(self, *_arguments):
-        """Leave the line that each request would print."""
-
-
 def main() -> int:
     """Measure, store, print a sentence, and return the exit code."""
     code, start = evidence.code_version(), time.perf_counter()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=BUILD / "html"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
+    with served(BUILD / "html") as address, sync_playwright() as playwright:
         page = playwright.chromium.launch(executable_path=find_chromium(), args=QUIET).new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        page.goto(address + "index.html")
         times = measure(page)
-    server.shutdown()
     evidence.store("page_drawing", {}, [round(each, 1) for each in times], time.perf_counter() - start, code)
     print(sentence(times))
     return int(statistics.median(times) > LIMIT)
