@@ -82,10 +82,16 @@ class Widgets:
 
     def ask(self, expression: str) -> str:
         """What Python says to an expression, run in the notebook's last cell."""
-        self.lab.page.wait_for_timeout(300)  # a part tells Python 100 ms after the last of many changes
+        self.lab.page.wait_for_timeout(300)  # a part tells Python of a change once the one before has been answered
         index = 1 + len(CELLS)
         self.lab.write(index, f"print(({expression}))")
         return self.lab.run(index).text().strip()
+
+    def keep_busy(self, seconds: float) -> None:
+        """Let the kernel do something else, and don't wait for it."""
+        self.lab.write(1 + len(CELLS), f"import time; time.sleep({seconds})")
+        self.lab.page.keyboard.press("Shift+Enter")
+        self.lab.wait_for("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
 
     def root(self, name: str) -> Locator:
         return self.lab.page.locator(f".jp-Notebook:visible .course-widget[data-widget='{name}']")

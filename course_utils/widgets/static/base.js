@@ -99,15 +99,14 @@ function focusWhenRun(model, root, target) {
 }
 
 /**
- * A function that sets traits: other views of the same model see them at once, the kernel a moment after the last of
- * many. Without a kernel they stay in the page.
+ * A function that sets traits: other views of the same model see them at once, the kernel as soon as it can. It is told
+ * each time: ipywidgets keeps what comes while the kernel works, and sends the last of it; and only what it was told of
+ * does it protect from the kernel's late answer to an older change. Without a kernel the traits stay in the page.
  */
 function saver(model) {
-  let timer;
   return (traits) => {
     for (const [name, value] of Object.entries(traits)) model.set(name, value);
-    clearTimeout(timer);
-    timer = setTimeout(() => model.save_changes(), 100);
+    model.save_changes();
   };
 }
 
