@@ -21,10 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
 
 SWITCH, FEW = "COURSE_STAND_IN", "COURSE_FEW_IMAGES"
-MOST = 60  # batches of an epoch, where there are few images; notebook 05 times fifty steps
+MOST, CHUNKS = 60, 2  # batches of an epoch, and of an evaluation, where there are few images; 05 times fifty steps
 THERE = torch.device("mps", 0)
 DOUBLE = (torch.float64, torch.complex128)
 ROUNDING = 1 + 2**-21  # another processor's sums differ in their last bits, and training goes another way from there
@@ -47,15 +47,25 @@ def environment(counter: Path, few: int | None = None) -> dict[str, str]:
 
 
 def take_few_images() -> None:
-    """From now on, all loaders of the course have as few batches, of as few images, as the environment says, if any."""
+    """From now on, the course learns few batches, and reads few images, as the environment says, if it does.
+
+    Of up to a thousand, which notebook 05 reads two hundred times, the others get the logits of those few.
+    """
     if few := int(os.environ.get(FEW, 0)):
-        from course_utils import data
+        from course_utils import analysis, data
+
+        logits_of = analysis.logits_of
 
         def in_few(dataset: Dataset, sampler: Sampler, batch_size: int) -> DataLoader:
-            batches = [batch[:few] for batch in islice(BatchSampler(sampler, batch_size, drop_last=False), MOST)]
+            most = CHUNKS if isinstance(sampler, SequentialSampler) else MOST
+            batches = [batch[:few] for batch in islice(BatchSampler(sampler, batch_size, drop_last=False), most)]
             return DataLoader(dataset, batch_size=None, sampler=batches)
 
-        data._batched = in_few
+        def few_logits_of(model: torch.nn.Module, images: Tensor) -> Tensor:
+            read = CHUNKS * few if len(images) <= 1000 else len(images)
+            return logits_of(model, images[:read])[torch.arange(len(images)) % read]
+
+        data._batched, analysis.logits_of = in_few, few_logits_of
 
 
 @contextmanager
