@@ -189,7 +189,8 @@ WIDGETS_ARE_SETTLED = """() => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     const outputs = notebook.widgets.flatMap(cell => cell.model.outputs?.toJSON() ?? []);
     const views = outputs.filter(output => output.data?.['application/vnd.jupyter.widget-view+json']).length;
-    const lost = notebook.node.innerText.split('Error displaying widget').length - 1;
+    // textContent: innerText leaves out what JupyterLab doesn't render while it lies outside the view
+    const lost = notebook.node.textContent.split('Error displaying widget').length - 1;
     return notebook.node.querySelectorAll('.course-widget').length + lost >= views;
 }"""
 
