@@ -383,11 +383,6 @@ class Lab:
         """The content of the canvas in `picture`, to be compared."""
         return picture.locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
-    def expect_other_pixels(self, picture: Locator, before: str) -> None:
-        """Until the canvas in `picture` shows something else than `before`: it may be drawn in the next frame."""
-        canvas = picture.locator("canvas").element_handle()
-        self.wait_for("([canvas, before]) => canvas.toDataURL() !== before", [canvas, before], seconds=60)
-
     def focused(self) -> str | None:
         """data-testid of the element that has the focus."""
         return self.page.evaluate("() => document.activeElement?.dataset.testid ?? null")

@@ -53,6 +53,7 @@ CELLS = {
     "blind-labels": "form = BlindLabels(digits, network=[7, 2, 1, 6], file=labels)\nform",
     "photo-reader": "reader = PhotoReader(model, threshold=0.9)\nreader.read(sheet)\nreader",
 }
+QUESTIONS = 1 + len(CELLS)  # the last cell
 
 
 def write_notebook(root: Path) -> None:
@@ -83,13 +84,12 @@ class Widgets:
     def ask(self, expression: str) -> str:
         """What Python says to an expression, run in the notebook's last cell."""
         self.lab.page.wait_for_timeout(300)  # a part tells Python of a change once the one before has been answered
-        index = 1 + len(CELLS)
-        self.lab.write(index, f"print(({expression}))")
-        return self.lab.run(index).text().strip()
+        self.lab.write(QUESTIONS, f"print(({expression}))")
+        return self.lab.run(QUESTIONS).text().strip()
 
     def keep_busy(self, seconds: float) -> None:
         """Let the kernel do something else, and don't wait for it."""
-        self.lab.write(1 + len(CELLS), f"import time; time.sleep({seconds})")
+        self.lab.write(QUESTIONS, f"import time; time.sleep({seconds})")
         self.lab.page.keyboard.press("Shift+Enter")
         self.lab.wait_for("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'")
 

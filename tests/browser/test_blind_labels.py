@@ -19,7 +19,7 @@ def test_labelling_with_the_mouse(lab, part):
     first = lab.pixels(part.get_by_test_id("image"))
     part.get_by_test_id("digit-7").click()
     lab.expect_text(part, "progress", "Image 2 of 4")
-    lab.expect_other_pixels(part.get_by_test_id("image"), first)
+    assert lab.pixels(part.get_by_test_id("image")) != first
     part.get_by_test_id("digit-3").click()
     part.get_by_test_id("undo").click()
     lab.expect_text(part, "progress", "Image 2 of 4")

@@ -35,8 +35,8 @@ def test_dragging_moves_digit_predictions_and_maps(lab, part, widgets):
     assert "7" in part.get_by_test_id("prediction").nth(1).inner_text()
     drag(lab, part, 5, -2)
     lab.expect_text(part, "offset", "Moved by 5 to the right, 2 up")
-    lab.expect_other_pixels(part.get_by_test_id("digit"), digit)
-    lab.expect_other_pixels(part.get_by_test_id("feature-map").first, maps)
+    assert lab.pixels(part.get_by_test_id("digit")) != digit
+    assert lab.pixels(part.get_by_test_id("feature-map").first) != maps
     assert part.get_by_test_id("bars").nth(0).locator("li").count() == 10
     lab.screenshot(NAME, part)
     assert widgets.ask("[explorer.dx, explorer.dy, *explorer.value.values()]") == f"[5, -2, {', '.join(says(part))}]"

@@ -86,8 +86,7 @@ function goOn(root, event) {
  */
 function focusWhenRun(model, root, target) {
   if (!model.get("_just_run")) return;
-  model.set("_just_run", false);
-  model.save_changes();
+  save(model, { _just_run: false });
   const watch = new ResizeObserver(() => { // it has a size: it is on the page
     watch.disconnect();
     const cell = root.closest(".jp-Cell");
@@ -99,15 +98,13 @@ function focusWhenRun(model, root, target) {
 }
 
 /**
- * A function that sets traits: other views of the same model see them at once, the kernel as soon as it can. It is told
- * each time: ipywidgets keeps what comes while the kernel works, and sends the last of it; and only what it was told of
- * does it protect from the kernel's late answer to an older change. Without a kernel the traits stay in the page.
+ * Set traits: other views of the same model see them at once, the kernel as soon as it can. It is told each time:
+ * ipywidgets keeps what comes while the kernel works, and sends the last of it; and only what it was told of does it
+ * protect from the kernel's late answer to an older change. Without a kernel the traits stay in the page.
  */
-function saver(model) {
-  return (traits) => {
-    for (const [name, value] of Object.entries(traits)) model.set(name, value);
-    model.save_changes();
-  };
+function save(model, traits) {
+  for (const [name, value] of Object.entries(traits)) model.set(name, value);
+  model.save_changes();
 }
 
 /** Call `update` now, and whenever one of the traits changes, here, in another view or in Python. */

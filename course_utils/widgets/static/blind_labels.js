@@ -87,13 +87,11 @@ export default {
     }
 
     function change(value) {
-      model.set("value", value);
-      model.save_changes();
+      save(model, { value });
     }
 
     function finish() {
-      model.set("finished", true);
-      model.save_changes();
+      save(model, { finished: true });
     }
 
     function paint() {

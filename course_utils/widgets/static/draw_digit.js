@@ -181,8 +181,7 @@ export default {
     function ask(traits, final = true) {
       asked = Math.max(asked, model.get("asked")) + 1; // another view may have asked too
       askedAt = performance.now();
-      for (const [name, value] of Object.entries({ ...traits, asked })) model.set(name, value);
-      model.save_changes();
+      save(model, { ...traits, asked });
       clearTimeout(waiting);
       if (final) waiting = setTimeout(() => setText(status, "Waiting for the kernel, which is busy."), 1000);
     }

@@ -66,7 +66,6 @@ function wholeInput(label, testid, trait, low, high, change) {
 export default {
   render(view) {
     const { model } = view;
-    const save = saver(model);
     const root = makeRoot(view, "kernel-playground", "Kernel playground");
     const complaints = new Map(); // what is wrong with what was typed in this view, by place
     let shape = 0, weights = []; // the inputs of the kernel
@@ -81,7 +80,7 @@ export default {
     const picture = pixelMap({ label: "The image, with the window marked", testid: "image", size: "270px" });
     const output = pixelMap({
       label: "The output. Hover, or use the arrow keys, to look into a pixel", testid: "output", size: "270px",
-      onPick: (row, column) => save({ position: [row, column] }),
+      onPick: (row, column) => save(model, { position: [row, column] }),
     });
     const pixels = numberTable("Pixels of the window", "window");
     const products = numberTable("Products", "products");
@@ -112,14 +111,14 @@ export default {
 
     function setWhole(trait, value, text) {
       complain(trait, value === null ? text : null);
-      if (value !== null) save({ [trait]: value });
+      if (value !== null) save(model, { [trait]: value });
       update();
     }
 
     function setKernel(kernel) {
       for (const place of [...complaints.keys()]) if (place.startsWith("weight")) complaints.delete(place);
       shape = 0; // inputs are made anew, without what was wrong in the old ones
-      save({ kernel });
+      save(model, { kernel });
       update();
     }
 
@@ -138,7 +137,7 @@ export default {
       complain(`weight ${row} ${column}`, valid ? null :
         `The weight in row ${row}, column ${column} must be a number from −${LARGEST_WEIGHT} to ${LARGEST_WEIGHT}, such as 2, -0.5 or 1/9.`);
       if (valid) {
-        save({ kernel: model.get("kernel").map((line, r) => line.map((old, c) => (r === row && c === column ? value : old))) });
+        save(model, { kernel: model.get("kernel").map((line, r) => line.map((old, c) => (r === row && c === column ? value : old))) });
       }
       update();
     }

@@ -59,7 +59,6 @@ function dragging(element, count, onStart, onMove) {
 export default {
   render(view) {
     const { model } = view;
-    const save = saver(model);
     const root = makeRoot(view, "shift-explorer", "Shift explorer: move the digit");
     const digit = pixelMap({ label: "The digit. Drag it, or move it with the arrow keys", testid: "digit", size: "252px",
       onStep: (rows, columns) => move(model.get("dx") + columns, model.get("dy") + rows) });
@@ -74,7 +73,7 @@ export default {
 
     function move(dx, dy) {
       const reach = model.get("reach");
-      save({ dx: clamp(dx, -reach, reach), dy: clamp(dy, -reach, reach) });
+      save(model, { dx: clamp(dx, -reach, reach), dy: clamp(dy, -reach, reach) });
     }
 
     dragging(digit.element, () => model.get("image")[0].length,

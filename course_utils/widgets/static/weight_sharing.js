@@ -72,14 +72,13 @@ function layerPanel(kind) {
 export default {
   render(view) {
     const { model } = view;
-    const save = saver(model);
     const root = makeRoot(view, "weight-sharing", "Weight sharing: dense, local and shared weights of one output");
     const output = pixelMap({
       label: "The output. Click, or use the arrow keys, to pick a pixel", testid: "output", size: "150px", hover: false, grid: true,
       onPick: visit,
     });
     const status = statusLine("status");
-    const restart = make("button", { type: "button", data: { testid: "restart" }, onclick: () => save({ visited: model.get("visited").slice(-1) }) },
+    const restart = make("button", { type: "button", data: { testid: "restart" }, onclick: () => save(model, { visited: model.get("visited").slice(-1) }) },
       "Count from here again");
     const layers = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, layerPanel(kind)]));
     const matrices = make("div", { class: "layers" }, ...Object.values(layers).map((layer) => layer.element));
@@ -94,7 +93,7 @@ export default {
 
     function visit(row, column) {
       const others = model.get("visited").filter(([r, c]) => r !== row || c !== column);
-      save({ visited: [...others, [row, column]] });
+      save(model, { visited: [...others, [row, column]] });
     }
 
     function update() {
