@@ -22,7 +22,7 @@ from course_utils.models import count_parameters
 from course_utils.outputs import BadOutput, Outputs
 from course_utils.recipes import EXPERIMENTS, Experiment
 from course_utils.streams import unfailing_output
-from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit
+from course_utils.training import History, TrainingDiverged, choose_device, evaluate, fit, has_bfloat16
 
 BAD_INPUT = (BadOutput, DataError, CheckpointError, ProcessCountError, ProcessesDiffer, copies.CopiesError)
 BAD_USE, FAILED, INTERRUPTED = 2, 1, 130  # exit codes; 130 is what a shell reports for Ctrl-C
@@ -204,10 +204,16 @@ def _train(options: argparse.Namespace) -> int:
             look_every=experiment.look_every,
             seed=options.seed,
             device=device,
+            mixed_precision=experiment.mixed_precision,
             log=tqdm.write if distributed.rank() == 0 else None,  # prints above the progress bar
             resume=options.resume,
         )
-        machine = {"device": str(device), "threads": torch.get_num_threads(), "processes": distributed.processes()}
+        machine = {
+            "device": str(device),
+            "bfloat16": experiment.mixed_precision and has_bfloat16(device),
+            "threads": torch.get_num_threads(),
+            "processes": distributed.processes(),
+        }
     if distributed.rank() > 0:
         return 0
     return _finish(options, experiment, model, mnist, history, machine)

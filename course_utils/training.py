@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -55,6 +55,7 @@ def fit(
     look_every: int | None = None,
     seed: int = 1,
     device: str | torch.device | None = None,
+    mixed_precision: bool = False,
     log: Callable[[str], None] | None = None,
     resume: str | os.PathLike | None = None,
 ) -> History:
@@ -64,6 +65,8 @@ def fit(
     never), the accuracy on `watch`, a name and a dataset, is measured, and `log` receives a line as the tutorial's.
     `seed` fixes batches and random changes, not the initial weights. The model is trained on `device` (None: the best
     there is) and ends where it was, in evaluation mode. An interrupt ends the run early and keeps model and history.
+    With `mixed_precision`, convolutions and matrix products compute in bfloat16 where the device has instructions for
+    it (see `torch.autocast`), so that the same run makes other numbers on another processor; looks are in float32.
 
     With `resume`, each look writes a checkpoint to that file, and a run that finds one there goes on from it; where one
     can't be written, `history.unsaved` says why. Raises `TrainingDiverged` if the loss stops being a finite number,
@@ -75,17 +78,21 @@ def fit(
     device = choose_device(device)
     with _trained_on(device, model):
         name, watched = (watch[0], on_device(watch[1], device)) if watch else (None, None)
-        run = _new_run(model, on_device(train, device), recipe, seed, name)
+        run = _new_run(model, on_device(train, device), recipe, seed, name, mixed_precision)
         distributed.agree({**run.settings, "look_every": look_every, "resume": bool(resume)})
         if resume:
             run.resume(resume)
-        where = f"{recipe.name} on {device.type}"  # another device, other numbers
+        in_bfloat16 = mixed_precision and has_bfloat16(device)
+        precision = torch.autocast(device.type, torch.bfloat16) if in_bfloat16 else nullcontext()
+        # Another device or precision, other numbers.
+        where = f"{recipe.name} on {device.type}{' in bfloat16' if in_bfloat16 else ''}"
         bar = progress(total=run.settings["steps"], initial=run.step, unit="step", desc=where)
         with distributed.synchronised(model), bar, _timed(run) as start:
             for epoch, step, (images, labels) in run.batches:
                 places = distributed.places(len(labels))
                 images, labels = _augmented(images.to(device), recipe, run.generator, places), labels.to(device)
-                loss = nn.functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
+                with precision:
+                    loss = nn.functional.cross_entropy(model(images), labels, label_smoothing=recipe.label_smoothing)
                 run.optimizer.zero_grad()
                 loss = distributed.backward(model, loss, places)
                 run.optimizer.step()
@@ -133,14 +140,16 @@ def _layout(device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
-def _new_run(model: nn.Module, train: Dataset, recipe: Recipe, seed: int, watched: str | None) -> Run:
+def _new_run(
+    model: nn.Module, train: Dataset, recipe: Recipe, seed: int, watched: str | None, mixed_precision: bool
+) -> Run:
     loader = distributed.share(in_batches(train, recipe.batch_size, seed))
     steps = round(recipe.epochs * len(loader))
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     images = len(train)  # ty: ignore[invalid-argument-type]  what we take has a length
     settings = {**settings_of(recipe), "model": type(model).__name__, "images": images, "seed": seed, "steps": steps}
     return Run(
-        {**settings, "processes": distributed.processes()},
+        {**settings, "mixed_precision": mixed_precision, "processes": distributed.processes()},
         model,
         optimizer,
         _schedule(optimizer, recipe, steps),
@@ -246,6 +255,13 @@ def choose_device(name: str | torch.device | None = None) -> torch.device:
         available = ", ".join(kind for kind, there in here.items() if there)
         raise ValueError(f"device {str(name)!r} is not available here; choose from: {available}")
     return device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Does the device multiply in bfloat16 faster than in float32? A processor without such instructions is slower."""
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported()  # public only in newer versions than our oldest, 2.9
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:

@@ -28,8 +28,9 @@ def trained(
 
 def run_once(experiment: Experiment, mnist: Splits, seed: int, **options) -> tuple[nn.Module, History]:
     """The same for what an `Experiment` says; `options` go to `fit`."""
-    watching = {"watch": experiment.watched(mnist), "look_every": experiment.look_every}
-    return trained(experiment.model, experiment.train_set(mnist), experiment.recipe, seed, **watching, **options)
+    said = {"watch": experiment.watched(mnist), "look_every": experiment.look_every}
+    said["mixed_precision"] = experiment.mixed_precision
+    return trained(experiment.model, experiment.train_set(mnist), experiment.recipe, seed, **said, **options)
 
 
 def tried(candidates: Sequence[Experiment], seeds: Sequence[int], mnist: Splits) -> list[dict]:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -13,12 +14,18 @@ from tqdm import tqdm
 from course_utils import count_parameters, evaluate, load_mnist, threads
 from course_utils.data import Splits, data_root
 from course_utils.recipes import EXPERIMENTS, PEER, REFERENCE, Experiment
-from course_utils.training import History
+from course_utils.training import History, has_bfloat16
 from experiments import _pytorch_example as pytorch_example
 from experiments import _reference_script as reference_script
 from experiments._common import run_once
 from experiments._peak import peak_mb
 
+# What is trained: the course's recipes, and as controls two of them as they train where there is no bfloat16.
+CONTROLS = ("original", "modern")
+ARMS = {
+    **EXPERIMENTS,
+    **{f"{name}, float32": replace(EXPERIMENTS[name], mixed_precision=False) for name in CONTROLS},
+}
 SETTINGS = {
     "reference": {
         "epochs": reference_script.EPOCHS,
@@ -26,9 +33,9 @@ SETTINGS = {
         "learning_rate": reference_script.LEARNING_RATE,
     },
     "peer": {"batch_size": pytorch_example.BATCH_SIZE, "learning_rate": pytorch_example.LEARNING_RATE},
-    "peer_seeds": [101, 102],  # it takes longer than all others together
-    "experiments": [experiment.settings() for experiment in EXPERIMENTS.values()],
-    "seeds": [101, 102, 103, 104, 105],  # none of them was used to choose a recipe
+    "peer_seeds": [111, 112],  # it takes longer than all others together
+    "experiments": {name: experiment.settings() for name, experiment in ARMS.items()},
+    "seeds": [111, 112, 113, 114, 115],  # none of them was used to choose a recipe, or read here before
 }
 THREADS = 2  # of the reference and the recipes alike
 MATRIX_SIZE = 2048
@@ -36,7 +43,7 @@ MATRIX_SIZE = 2048
 
 def run() -> list[dict]:
     """For each seed and recipe what `run_here` measured. Interleaved, so that a slow minute hits all alike."""
-    runs = [(name, seed) for seed in SETTINGS["seeds"] for name in (REFERENCE, *EXPERIMENTS)]
+    runs = [(name, seed) for seed in SETTINGS["seeds"] for name in (REFERENCE, *ARMS)]
     runs += [(PEER, seed) for seed in SETTINGS["peer_seeds"]]
     results = []
     for name, seed in tqdm(runs, desc="runs"):
@@ -50,9 +57,11 @@ def run_here(name: str, seed: int) -> dict:
     """One run in this process: seconds of the training loop, accuracy on all 10,000 test images, peak memory, work.
 
     `flop` is what training and watching need, a multiplication and an addition counting as two;
-    `matrix_flop_per_second` is the speed at which this process then multiplies two large float32 matrices.
+    `matrix_flop_per_second` is the speed at which this process then multiplies two large matrices, of the numbers that
+    it trained with: `arithmetic`.
     """
     threads.choose(THREADS)
+    arithmetic = torch.float32
     if name == REFERENCE:
         model, parts = reference_script.train(data_root(), seed)
         seconds = sum(parts.values())
@@ -61,8 +70,10 @@ def run_here(name: str, seed: int) -> dict:
         model, seconds = pytorch_example.train(data_root(), seed)
         parts, images = None, (60_000, 0)
     else:
-        model, seconds, images = _train(EXPERIMENTS[name], seed)
+        model, seconds, images = _train(ARMS[name], seed)
         parts = None
+        if ARMS[name].mixed_precision and has_bfloat16(torch.device("cpu")):
+            arithmetic = torch.bfloat16
     memory = peak_mb("self") if sys.platform == "linux" else None  # before what else is measured here
     return {
         "recipe": name,
@@ -73,7 +84,8 @@ def run_here(name: str, seed: int) -> dict:
         "parameters": count_parameters(model),
         "peak_mb": memory,
         "flop": flop(model, *images),
-        "matrix_flop_per_second": matrix_flop_per_second(),
+        "arithmetic": str(arithmetic).removeprefix("torch."),
+        "matrix_flop_per_second": matrix_flop_per_second(arithmetic),
         "threads": torch.get_num_threads(),
     }
 
@@ -111,9 +123,9 @@ def flop(model: nn.Module, trained: int, watched: int) -> int:
     return trained * both.get_total_flops() + watched * forward.get_total_flops()
 
 
-def matrix_flop_per_second(repeats: int = 5) -> float:
-    """The best of several products of two square float32 matrices: 2 n³ operations each."""
-    matrix = torch.rand(MATRIX_SIZE, MATRIX_SIZE)
+def matrix_flop_per_second(dtype: torch.dtype, repeats: int = 5) -> float:
+    """The best of several products of two square matrices: 2 n³ operations each."""
+    matrix = torch.rand(MATRIX_SIZE, MATRIX_SIZE).to(dtype)
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -236,8 +236,9 @@ def test_a_finished_run_is_not_begun_again(noise, tmp_path):
         ({"recipe": replace(PLAIN, epochs=3)}, "epochs is 2 there and 3 here, steps is 20 there and 30 here"),
         ({"seed": 2}, "seed is 1 there and 2 here"),
         ({"network": ModernCNN}, "model is CNN there and ModernCNN here"),
+        ({"mixed_precision": True}, "mixed_precision is False there and True here"),
     ],
-    ids=["recipe", "epochs", "seed", "network"],
+    ids=["recipe", "epochs", "seed", "network", "precision"],
 )
 def test_another_run_is_refused(changed, said, noise, tmp_path):
     train(CNN, noise, PLAIN, resume=tmp_path / "run.pt")

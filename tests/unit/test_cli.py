@@ -16,7 +16,7 @@ from torch.utils.data import Subset
 
 from course_utils import CNN, MODERN, __main__, checkpoints, count_parameters, load_checkpoint, save_checkpoint
 from course_utils.data import ImageSet, Splits
-from course_utils.training import History, TrainingDiverged
+from course_utils.training import History, TrainingDiverged, has_bfloat16
 from experiments._pages import KINDS, page
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -137,6 +137,7 @@ def test_options_reach_the_training_and_the_result_says_what_ran(small_mnist, he
     assert result["parameters"] == count_parameters(load_checkpoint("a.pt"))
     assert (result["recipe"], result["seed"], result["device"], result["processes"]) == ("modern", 5, "cpu", 1)
     assert result["threads"] == torch.get_num_threads()
+    assert result["bfloat16"] == has_bfloat16(torch.device("cpu"))
     ran = result["experiment"]
     assert (ran["model"], ran["train_on"], ran["watch"], ran["look_every"]) == ("ModernCNN", "train", "validation", 430)
     assert ran["recipe"]["epochs"] == 3

@@ -44,7 +44,7 @@ def test_the_tutorials_values():
         **dict.fromkeys(AFFINE, 0),
         "label_smoothing": 0,
     }
-    assert EXPERIMENTS["original"] == Experiment(ORIGINAL, PooledFirstCNN, "full_train", "test_first_2000", 100)
+    assert EXPERIMENTS["original"] == Experiment(ORIGINAL, PooledFirstCNN, "full_train", "test_first_2000", 100, True)
     assert replace(MODERN, **UNCHANGED, label_smoothing=0) == Recipe(
         "modern", batch_size=64, learning_rate=2e-2, schedule="one-cycle"
     )
@@ -60,7 +60,7 @@ def test_the_courses_own_do_not_choose_by_the_test_images(mnist):
 
 
 def test_settings_say_what_ran():
-    """Networks that are classes, functions or partials by name; looks where there are any; what was tuned, not."""
+    """Networks that are classes, functions or partials by name; precision where it is mixed; not what was tuned."""
     made = partial(partial(dense_of_size, 100), outputs=10)
     experiment = Experiment(MODERN, made, train_on="train")
     assert experiment.settings() == {
@@ -68,8 +68,9 @@ def test_settings_say_what_ran():
         "train_on": "train",
         "recipe": settings_of(MODERN),
     }
-    watched = Experiment(MODERN, ModernCNN, "train", "validation", 9).settings()
+    watched = Experiment(MODERN, ModernCNN, "train", "validation", 9, mixed_precision=True).settings()
     assert (watched["model"], watched["watch"], watched["look_every"]) == ("ModernCNN", "validation", 9)
+    assert watched["mixed_precision"] is True
     assert json.loads(json.dumps(watched)) == watched
     tuned = ("epochs", "name")
     assert settings_of(MODERN).keys() - settings_of(MODERN, tuned=tuned).keys() == set(tuned)

@@ -4,6 +4,7 @@ import re
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, evaluate, fit, in_batches, training
 from course_utils.data import EVALUATION_CHUNK, ImageSet
-from course_utils.training import History, TrainingDiverged, choose_device
+from course_utils.training import History, TrainingDiverged, choose_device, has_bfloat16
 from tests.accelerator.stand_in import stand_in
 
 LOG_LINE = re.compile(r"Epoch: (\d+) \|Step: (\d+) \|train loss:(\d+\.\d{4}) \|(.+) accuracy:([01]\.\d{4})")
@@ -309,6 +310,41 @@ def test_a_loss_that_is_no_number(few, watch, value, step):
     assert len(history.step_loss) == step + 1
     assert torch.tensor(history.step_loss).isfinite().tolist() == [True] * step + [False]
     assert history.steps == [done for done in range(step) if done % 5 == 0]
+
+
+# --- precision --------------------------------------------------------------------------------------------------
+
+
+class Noted(CNN):
+    """Keeps in which numbers its convolutions answered, in training and when looked at."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = {True: set(), False: set()}
+        for block in (self.conv1, self.conv2):
+            block[0].register_forward_hook(lambda layer, _, output: self.numbers[layer.training].add(output.dtype))
+
+
+@pytest.mark.parametrize(("here", "numbers"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_mixed_precision_trains_in_bfloat16_where_the_device_has_it(here, numbers, few, watch, monkeypatch):
+    """Looks and weights are float32 in any case; without such a device it is the run without mixed precision."""
+    monkeypatch.setattr(training, "has_bfloat16", lambda device: here)
+    options = {"watch": watch, "look_every": 5, "device": "cpu"}
+    plain = fit(_new(), few, ORIGINAL, **options)
+    model = _new(Noted)
+    mixed = fit(model, few, ORIGINAL, mixed_precision=True, **options)
+    assert model.numbers == {True: {numbers}, False: {torch.float32}}
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert mixed.step_loss == pytest.approx(plain.step_loss, rel=0.02)  # 8 bits are kept of each factor
+    assert (mixed.step_loss == plain.step_loss) == (not here)
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the oracle is Linux's list of a processor's features")
+def test_which_devices_have_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: not including_emulation)
+    assert has_bfloat16(torch.device("cpu")) == ("avx512_bf16" in Path("/proc/cpuinfo").read_text().split())
+    assert has_bfloat16(torch.device("cuda"))
+    assert not has_bfloat16(torch.device("mps"))
 
 
 # --- the progress bar -------------------------------------------------------------------------------------------

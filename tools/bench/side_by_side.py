@@ -21,6 +21,7 @@ TARGETS = {
 }
 COLUMNS = (
     "Recipe",
+    "Trained in",
     "Seconds",
     "Of the reference's time",
     "Test accuracy, %",
@@ -57,6 +58,7 @@ def summary(runs: list[dict]) -> dict[str, dict]:
         accuracy = [run["test_accuracy"] for run in its_runs]
         memory = [run["peak_mb"] for run in its_runs]
         rows[name] = {
+            "arithmetic": its_runs[0]["arithmetic"],
             "seconds": _middle([run["seconds"] for run in its_runs]),
             "ratio": _middle([run["seconds"] / reference[run["seed"]] for run in its_runs]),
             "test_accuracy": (statistics.mean(accuracy), min(accuracy), max(accuracy)),
@@ -74,10 +76,11 @@ def _middle(values: list[float]) -> tuple[float, float, float]:
 
 def table(rows: dict[str, dict]) -> list[str]:
     """The summary as lines of a Markdown table: middle value, and lowest to highest in brackets."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|"]
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---|---" + "|--:" * (len(COLUMNS) - 2) + "|"]
     for name, row in rows.items():
         cells = [
             name,
+            row["arithmetic"],
             "{:.1f} ({:.1f}-{:.1f})".format(*row["seconds"]),
             "{:.3f} ({:.2f}-{:.2f})".format(*row["ratio"]),
             "{:.2f} ({:.2f}-{:.2f})".format(*(100 * value for value in row["test_accuracy"])),
@@ -112,23 +115,36 @@ def reference_time(runs: list[dict]) -> str:
 
 
 def machine_speed(runs: list[dict]) -> str:
-    """A sentence with the speed at which this machine multiplies large matrices, to hold the last column against."""
-    speed, lowest, highest = (value / 1e9 for value in _middle([run["matrix_flop_per_second"] for run in runs]))
+    """A sentence with the speeds at which this machine multiplies large matrices, to hold the last column against."""
+    speeds = {
+        arithmetic: "{:.0f} GFLOP/s ({:.0f}-{:.0f})".format(*(value / 1e9 for value in speed))
+        for arithmetic, speed in _matrix_speeds(runs).items()
+    }
     return (
-        f"After each run the same process multiplied two large float32 matrices: at {speed:.0f} GFLOP/s "
-        f"({lowest:.0f}-{highest:.0f})."
+        "After each run the same process multiplied two large matrices of the numbers that it had trained in: "
+        f"{', '.join(f'{arithmetic} at {speed}' for arithmetic, speed in speeds.items())}."
     )
 
 
 def at_best(runs: list[dict]) -> str:
     """A sentence with what part of the reference's time the counted operations would take at that speed throughout."""
-    speed = _middle([run["matrix_flop_per_second"] for run in runs])[0]
+    speeds = {arithmetic: speed[0] for arithmetic, speed in _matrix_speeds(runs).items()}
     rows = {name: row for name, row in summary(runs).items() if name in TARGETS}
-    parts = [f"{name} {row['ratio'][0] * row['speed'][0] / speed:.2f}" for name, row in rows.items()]
+    parts = [
+        f"{name} {row['ratio'][0] * row['speed'][0] / speeds[row['arithmetic']]:.2f}" for name, row in rows.items()
+    ]
     return (
         "If it made its convolutions and matrix products at that speed, and nothing else, a recipe would take, of the "
         f"reference's time: {', '.join(parts)}."
     )
+
+
+def _matrix_speeds(runs: list[dict]) -> dict[str, tuple[float, float, float]]:
+    """For each kind of numbers median, lowest and highest of the runs that trained in it."""
+    kinds = dict.fromkeys(run["arithmetic"] for run in runs)
+    return {
+        kind: _middle([run["matrix_flop_per_second"] for run in runs if run["arithmetic"] == kind]) for kind in kinds
+    }
 
 
 if __name__ == "__main__":
