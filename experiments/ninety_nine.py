@@ -1,26 +1,34 @@
 """How little training reads 99 % of the test images? Chosen over several seeds on the validation images.
 
-The rule: `ninety-nine` is the candidate that trains on the fewest images among those whose mean is at least 98.75 %; of
-two with as many, the one with the larger batch, which makes fewer steps. The validation images are harder than the test
-images: 0.45 of an epoch in float32, which an earlier run of this experiment chose with 98.7 %, read 98.998 % of the
-others. Whether 99 % is reached there, seeds decide that were not used here. The rate was found in trials on the
-validation images, between 0.005 and 0.015.
+The rule: `ninety-nine` is the candidate that takes the least time, in the median, among those whose mean is at least
+98.85 %. The validation images are harder than the test images: two earlier choices, the fewest images with 98.7 and
+98.75 %, read 98.998 and 98.96 % of the others, in batches of 48, which cost a tenth more by the image than larger ones.
+Whether 99 % is reached there, seeds decide that were not used here.
 """
 
 from dataclasses import replace
+from statistics import median
 
 from course_utils import load_mnist
 from course_utils.recipes import EXPERIMENTS, NINETY_NINE, Experiment
-from experiments._common import mean_accuracy, tried
+from experiments._common import mean_accuracy, of_candidate, tried
 
-LEAST_ACCURACY = 0.9875
+THREADS = 2  # as in `make bench`
+LEAST_ACCURACY = 0.9885
 CANDIDATES = [
     replace(
         EXPERIMENTS["ninety-nine"],
-        recipe=replace(NINETY_NINE, name=f"{epochs} epochs, {size} a batch", batch_size=size, epochs=epochs),
+        recipe=replace(
+            NINETY_NINE,
+            name=f"{epochs} epochs, {size} a batch, rate {rate}",
+            batch_size=size,
+            epochs=epochs,
+            learning_rate=rate,
+        ),
     )
-    for epochs in (0.45, 0.5, 0.55, 0.6)
-    for size in (48, 64)
+    for size, lengths in ((64, (0.6, 0.7)), (96, (0.7, 0.8)))
+    for epochs in lengths
+    for rate in (0.01, 0.015)
 ]
 SETTINGS = {
     "candidates": [candidate.settings() for candidate in CANDIDATES],
@@ -38,5 +46,5 @@ def chosen(results: list[dict]) -> Experiment:
     """What the rule chooses."""
     good = [candidate for candidate in CANDIDATES if mean_accuracy(results, candidate) >= LEAST_ACCURACY]
     if not good:
-        raise ValueError(f"no candidate reaches {LEAST_ACCURACY:.1%} on the validation images: add longer ones")
-    return min(good, key=lambda candidate: (candidate.recipe.epochs, -candidate.recipe.batch_size))
+        raise ValueError(f"no candidate reaches {LEAST_ACCURACY:.2%} on the validation images: add longer ones")
+    return min(good, key=lambda candidate: median(of_candidate(results, candidate, "seconds")))

@@ -33,9 +33,9 @@ SETTINGS = {
         "learning_rate": reference_script.LEARNING_RATE,
     },
     "peer": {"batch_size": pytorch_example.BATCH_SIZE, "learning_rate": pytorch_example.LEARNING_RATE},
-    "peer_seeds": [111, 112],  # it takes longer than all others together
+    "peer_seeds": [121, 122],  # it takes longer than all others together
     "experiments": {name: experiment.settings() for name, experiment in ARMS.items()},
-    "seeds": [111, 112, 113, 114, 115],  # none of them was used to choose a recipe, or read here before
+    "seeds": [121, 122, 123, 124, 125],  # none of them was used to choose a recipe, or read here before
 }
 THREADS = 2  # of the reference and the recipes alike
 MATRIX_SIZE = 2048
