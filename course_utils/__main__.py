@@ -200,11 +200,9 @@ def _train(options: argparse.Namespace) -> int:
             model,
             experiment.train_set(mnist),
             recipe,
-            watch=experiment.watched(mnist),
-            look_every=experiment.look_every,
+            **experiment.options(mnist),
             seed=options.seed,
             device=device,
-            mixed_precision=experiment.mixed_precision,
             log=tqdm.write if distributed.rank() == 0 else None,  # prints above the progress bar
             resume=options.resume,
         )

@@ -94,6 +94,11 @@ class Experiment:
         """The images to train on."""
         return getattr(mnist, self.train_on)
 
+    def options(self, mnist: Splits) -> dict[str, Any]:
+        """What `fit` is told besides the network, its images and the recipe."""
+        looks = {"watch": self.watched(mnist), "look_every": self.look_every}
+        return {**looks, "mixed_precision": self.mixed_precision}
+
     def watched(self, mnist: Splits) -> tuple[str, Dataset] | None:
         """The `watch` of `fit`. The tutorial calls its part of the test images "test" in its log."""
         return (self.watch.removesuffix("_first_2000"), getattr(mnist, self.watch)) if self.watch else None

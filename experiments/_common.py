@@ -1,7 +1,7 @@
 """What experiments share: a network trained with a seed, the images of a seed, a choice among candidates."""
 
 from collections.abc import Callable, Sequence
-from statistics import mean
+from statistics import mean, median
 from typing import TypeVar
 
 import torch
@@ -28,8 +28,7 @@ def trained(
 
 def run_once(experiment: Experiment, mnist: Splits, seed: int, **options) -> tuple[nn.Module, History]:
     """The same for what an `Experiment` says; `options` go to `fit`."""
-    said = {"watch": experiment.watched(mnist), "look_every": experiment.look_every}
-    said["mixed_precision"] = experiment.mixed_precision
+    said = experiment.options(mnist)
     return trained(experiment.model, experiment.train_set(mnist), experiment.recipe, seed, **said, **options)
 
 
@@ -52,6 +51,16 @@ def tried(candidates: Sequence[Experiment], seeds: Sequence[int], mnist: Splits)
 def mean_accuracy(runs: list[dict], candidate: Experiment) -> float:
     """On the validation images, over the candidate's seeds."""
     return mean(of_candidate(runs, candidate, "validation_accuracy"))
+
+
+def quickest(candidates: Sequence[Experiment], runs: list[dict], least_accuracy: float) -> Experiment:
+    """Of the candidates whose mean accuracy is good enough, the one whose median time is the least."""
+    good = [candidate for candidate in candidates if mean_accuracy(runs, candidate) >= least_accuracy]
+    if not good:
+        raise ValueError(
+            f"no candidate reaches {least_accuracy:.2%} on the validation images: add longer ones, or lengthen these"
+        )
+    return min(good, key=lambda candidate: median(of_candidate(runs, candidate, "seconds")))
 
 
 def of_candidate(runs: list[dict], candidate: Experiment, value: str) -> list[float]:

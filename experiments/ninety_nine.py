@@ -7,11 +7,10 @@ Whether 99 % is reached there, seeds decide that were not used here.
 """
 
 from dataclasses import replace
-from statistics import median
 
 from course_utils import load_mnist
 from course_utils.recipes import EXPERIMENTS, NINETY_NINE, Experiment
-from experiments._common import mean_accuracy, of_candidate, tried
+from experiments._common import quickest, tried
 
 THREADS = 2  # as in `make bench`
 LEAST_ACCURACY = 0.9885
@@ -44,7 +43,4 @@ def run() -> list[dict]:
 
 def chosen(results: list[dict]) -> Experiment:
     """What the rule chooses."""
-    good = [candidate for candidate in CANDIDATES if mean_accuracy(results, candidate) >= LEAST_ACCURACY]
-    if not good:
-        raise ValueError(f"no candidate reaches {LEAST_ACCURACY:.2%} on the validation images: add longer ones")
-    return min(good, key=lambda candidate: median(of_candidate(results, candidate, "seconds")))
+    return quickest(CANDIDATES, results, LEAST_ACCURACY)
