@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,10 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
 
-SWITCH, FEW = "COURSE_STAND_IN", "COURSE_FEW_BATCHES"
-IMAGES, CHUNKS = 16, 2  # in a batch, and batches of an evaluation, where there are few
+SWITCH = "COURSE_STAND_IN"
 THERE = torch.device("mps", 0)
 DOUBLE = (torch.float64, torch.complex128)
 ROUNDING = 1 + 2**-21  # another processor's sums differ in their last bits, and training goes another way from there
@@ -34,38 +31,14 @@ CONVERTING = (torch.tensor, torch.as_tensor, torch.asarray)
 ANSWERS = {Tensor.device.__get__: THERE, Tensor.is_mps.__get__: True, Tensor.is_cpu.__get__: False}
 
 
-def environment(counter: Path, few: int | None = None) -> dict[str, str]:
+def environment(counter: Path) -> dict[str, str]:
     """This process's environment, with the stand-in for every Python that is started in it.
 
-    The file `counter` grows by a byte with each step that an optimiser makes there. With `few`, an epoch has at most so
-    many batches, of few images: where tensors lie is seen as well, and nothing is learned. No `assert` is run.
+    The file `counter` grows by a byte with each step that an optimiser makes there.
     """
     here = Path(__file__)
     folders = [here.with_name("site"), here.parents[2], os.environ.get("PYTHONPATH", "")]
-    cut = {FEW: str(few), "PYTHONOPTIMIZE": "1"} if few else {}
-    return {**os.environ, SWITCH: str(counter), "PYTHONPATH": os.pathsep.join(map(str, filter(None, folders))), **cut}
-
-
-def take_few_images() -> None:
-    """From now on, the course learns few batches, and reads few images, as the environment says, if it does.
-
-    Of up to a thousand, which notebook 05 reads two hundred times, the others get the logits of those few.
-    """
-    if batches := int(os.environ.get(FEW, 0)):
-        from course_utils import analysis, data
-
-        logits_of = analysis.logits_of
-
-        def in_few(dataset: Dataset, sampler: Sampler, batch_size: int) -> DataLoader:
-            most = CHUNKS if isinstance(sampler, SequentialSampler) else batches
-            few = [batch[:IMAGES] for batch in islice(BatchSampler(sampler, batch_size, drop_last=False), most)]
-            return DataLoader(dataset, batch_size=None, sampler=few)
-
-        def few_logits_of(model: torch.nn.Module, images: Tensor) -> Tensor:
-            read = CHUNKS * IMAGES if len(images) <= 1000 else len(images)
-            return logits_of(model, images[:read])[torch.arange(len(images)) % read]
-
-        data._batched, analysis.logits_of = in_few, few_logits_of
+    return {**os.environ, SWITCH: str(counter), "PYTHONPATH": os.pathsep.join(map(str, filter(None, folders)))}
 
 
 @contextmanager

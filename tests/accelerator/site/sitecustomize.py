@@ -3,8 +3,7 @@
 import os
 
 if os.environ.get("COURSE_STAND_IN"):
-    from tests.accelerator.stand_in import stand_in, take_few_images
+    from tests.accelerator.stand_in import stand_in
 
     running = stand_in()
     accelerator = running.__enter__()  # until the process ends
-    take_few_images()
