@@ -4,7 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, product
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from course_utils import validate
+from course_utils.perturb import shift
 from course_utils.sizes import conv_output_size
 
 
@@ -90,6 +91,22 @@ class DeepCNN(ModernCNN):
             *_block(64, 64),  # (N, 64, 3, 3)
         )
         self.out = nn.Linear(64 * 3 * 3, 10)
+
+
+class NineViewCNN(DeepCNN):
+    """`DeepCNN` that reads an image nine times: where it stands, and moved by a pixel to each side and corner.
+
+    In evaluation mode alone; a prediction then takes nine times as long. What it returns in the place of logits,
+    (N, 10), is the mean of nine log-probabilities. Averaging over views is test-time augmentation, as the ten crops of
+    Krizhevsky et al., *ImageNet classification with deep convolutional neural networks*, 2012.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        read = super().forward
+        if self.training:
+            return read(images)
+        views = [shift(images, dx, dy) for dx, dy in product((-1, 0, 1), repeat=2)]
+        return torch.stack([read(view).log_softmax(dim=1) for view in views]).mean(dim=0)
 
 
 def _block(in_channels: int, out_channels: int, kernel_size: int = 3, pool: bool = True) -> tuple[nn.Module, ...]:
