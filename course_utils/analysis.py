@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from course_utils import validate
 from course_utils.data import EVALUATION_CHUNK
-from course_utils.models import device_of, evaluation_mode, recorded
+from course_utils.models import device_of, evaluation_mode, prediction_mode, recorded
 
 TEMPERATURES = (0.05, 20.0)  # where fit_temperature looks
 
@@ -30,7 +30,7 @@ TEMPERATURES = (0.05, 20.0)  # where fit_temperature looks
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     """The model's logits for images (N, C, H, W), in chunks, so that memory stays flat."""
     validate.not_empty("images", images)
-    with evaluation_mode(model), torch.no_grad():
+    with prediction_mode(model), torch.no_grad():
         return torch.cat([model(chunk).to(images.device) for chunk in _chunks(images, model)])
 
 
@@ -260,7 +260,7 @@ def fgsm(model: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> Te
     validate.finite("images", images)
     wanted = validate.labels(labels, images)
     epsilon = validate.number("epsilon", epsilon, at_least=0)
-    with evaluation_mode(model):
+    with prediction_mode(model):
         signs = [
             _loss_slope(model, chunk, answers).sign().to(images.device)
             for chunk, answers in zip(_chunks(images, model), wanted.split(EVALUATION_CHUNK), strict=True)

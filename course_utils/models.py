@@ -322,6 +322,33 @@ def evaluation_mode(model: nn.Module) -> Generator[None]:
             module.training = was_training
 
 
+@contextmanager
+def prediction_mode(model: nn.Module) -> Generator[None]:
+    """`evaluation_mode`, with the kernels of the convolutions in `quick_layout`; at the end all is as it was.
+
+    The maps between the layers then lie in memory in that order too, in which max-pooling takes a fraction of the time.
+    """
+    convolutions = [layer.weight for layer in model.modules() if type(layer) is nn.Conv2d]
+    kernels = {weight: weight.data for weight in convolutions}
+    with evaluation_mode(model):
+        try:
+            for weight in kernels:
+                weight.data = weight.data.to(memory_format=quick_layout(weight.device))
+            yield
+        finally:
+            for weight, values in kernels.items():
+                weight.data = values
+
+
+def quick_layout(device: torch.device) -> torch.memory_format:
+    """Channels last, in which the convolutions of the CPU library and of newer GPUs work, except on MPS.
+
+    There batch normalisation gave wrong gradients or an error in that layout until the summer of 2026: issue 175189 of
+    pytorch/pytorch.
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
 class LayerCall(NamedTuple):
     """One run of a layer in a forward pass: its name in the model, what it received, and what it made of that."""
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from course_utils import distributed, threads, validate
 from course_utils.checkpoints import Run
 from course_utils.data import in_batches, in_chunks, on_device
-from course_utils.models import device_of, evaluation_mode
+from course_utils.models import device_of, prediction_mode, quick_layout
 from course_utils.perturb import random_affine
 from course_utils.progress import progress, say
 from course_utils.recipes import AFFINE, Recipe, settings_of
@@ -125,19 +125,10 @@ def _trained_on(device: torch.device, model: nn.Module) -> Generator[None]:
     """`model` on `device` in training mode; at the end where it was, in evaluation mode."""
     home = device_of(model)
     try:
-        model.to(device).to(memory_format=_layout(device)).train()
+        model.to(device).to(memory_format=quick_layout(device)).train()
         yield
     finally:
         model.to(home).to(memory_format=torch.contiguous_format).eval()  # the layout in which weight.view(...) works
-
-
-def _layout(device: torch.device) -> torch.memory_format:
-    """Channels last, in which the convolutions of the CPU library and of newer GPUs work, except on MPS.
-
-    There batch normalisation gave wrong gradients or an error in that layout until the summer of 2026: issue 175189 of
-    pytorch/pytorch.
-    """
-    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 def _new_run(
@@ -270,7 +261,7 @@ def evaluate(model: nn.Module, data: Dataset | DataLoader) -> float:
     loader = data if isinstance(data, DataLoader) else in_chunks(data)
     device = device_of(model)
     correct = count = 0
-    with evaluation_mode(model), torch.inference_mode():
+    with prediction_mode(model), torch.inference_mode():
         for images, labels in loader:
             predicted = model(images.to(device)).argmax(dim=1)
             correct += (predicted == labels.to(device)).sum().item()

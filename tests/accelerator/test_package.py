@@ -35,7 +35,7 @@ def _headed(kind: str) -> nn.Module:
 
 NETWORKS = {
     "CNN": (CNN, IMAGES),
-    "DeepCNN": (models.DeepCNN, IMAGES),
+    "NineViewCNN": (models.NineViewCNN, IMAGES),
     **{kind: (lambda kind=kind: _headed(kind), IMAGES) for kind in ("local", "dense")},
     "global": (lambda: models.downsampled_cnn("global"), IMAGES),
     "sound": (models.SoundCNN, WAVES),

@@ -33,20 +33,19 @@ def violations(lab, part) -> list[str]:
     ]
 
 
-@every_part
-def test_axe_finds_nothing(lab, widgets, name):
-    part = widgets.show(name)
-    assert violations(lab, part) == []
-
-
-@every_part
-def test_dark_theme(lab, widgets, name, light_again):
-    part = widgets.show(name)
-    lab.choose_theme("JupyterLab Dark")
-    background = part.evaluate("part => getComputedStyle(part).backgroundColor")
-    assert sum(int(level) for level in background[4:-1].split(",")[:3]) < 3 * 80, background
-    lab.screenshot(f"{name}-dark", part)
-    assert violations(lab, part) == []  # contrast, above all
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing(lab, widgets, theme, light_again):
+    """In the dark, contrast above all."""
+    lab.choose_theme(f"JupyterLab {theme}")
+    found = {}
+    for name in CELLS:
+        part = widgets.show(name)
+        background = part.evaluate("part => getComputedStyle(part).backgroundColor")
+        levels = sum(int(level) for level in background[4:-1].split(",")[:3])
+        assert (levels < 3 * 80) == (theme == "Dark"), (name, background)
+        lab.screenshot(f"{name}-{theme.lower()}", part)
+        found[name] = violations(lab, part)
+    assert not any(found.values()), found
 
 
 # 200 % zoom in a window of 1280 x 800 pixels leaves 640 x 400 for the page; 390 x 844 is a telephone.
@@ -58,14 +57,14 @@ SIZES = {
 }
 
 
-@every_part
-def test_nothing_is_cut_off_or_too_small_to_read(lab, widgets, name, wide_again):
-    part = widgets.show(name)
+def test_nothing_is_cut_off_or_too_small_to_read(lab, widgets, wide_again):
+    parts = {name: widgets.show(name) for name in CELLS}
     found = {}
     for size, (width, height, side_bar) in SIZES.items():
         lab.resize(width, height, side_bar)
-        lab.screenshot(f"{name}-{width}", part)
-        found[size] = part.evaluate(CUT_OFF)
+        for name, part in parts.items():
+            lab.screenshot(f"{name}-{width}", part)
+            found[name, size] = part.evaluate(CUT_OFF)
     assert not any(found.values()), found
 
 
@@ -141,13 +140,14 @@ def test_two_views_and_two_parts_have_no_id_in_common(lab, widgets, name):
     assert len(ids) == len(set(ids))
 
 
-@every_part
-def test_a_reloaded_page_shows_it_again(lab, server, widgets, name):
-    widgets.show(name)
+def test_a_reloaded_page_shows_them_again(lab, server, widgets):
+    for name in CELLS:
+        widgets.show(name)
     lab.reload()
-    assert "widgets" not in nbformat.read(server.root / NAME, as_version=4).metadata, "its state is in the notebook"
-    widgets.root(name).wait_for()
-    assert widgets.root(name).get_attribute("data-kernel") == "live"
+    assert "widgets" not in nbformat.read(server.root / NAME, as_version=4).metadata, "their state is in the notebook"
+    for name in CELLS:
+        widgets.root(name).wait_for(state="attached")  # some lie outside the view
+        assert widgets.root(name).get_attribute("data-kernel") == "live", name
 
 
 def test_a_restarted_kernel_is_told_and_what_is_advised_mends_it(lab, widgets):

@@ -51,7 +51,7 @@ def test_a_photo_is_read_and_python_has_it(lab, part, widgets):
     assert widgets.ask("reader.value") == "[1, 7, 0]"
 
 
-def test_what_is_no_photo_is_told_and_the_next_one_read(lab, part, widgets):
+def test_what_is_no_photo_is_told_and_the_next_one_read(lab, part, widgets, tmp_path):
     upload = part.get_by_test_id("file").set_input_files
     for name, content, says in (
         ("text.jpg", b"Seven, in words", "is a text"),
@@ -60,7 +60,8 @@ def test_what_is_no_photo_is_told_and_the_next_one_read(lab, part, widgets):
         ("empty.png", b"", "empty file"),  # once more
         ("huge.jpg", bytes(41_000_000), "41 MB"),
     ):
-        upload(file(name, content))
+        (tmp_path / name).write_bytes(content)
+        upload(tmp_path / name)
         lab.expect_text(part, "failure", says)
         assert part.get_by_test_id("failure").is_visible() and not part.get_by_test_id("picture").is_visible()
     lab.screenshot(f"{NAME}-refused", part)

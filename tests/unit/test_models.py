@@ -12,6 +12,7 @@ from course_utils import CNN, ModernCNN, count_parameters, models
 from course_utils.models import (
     DeepCNN,
     LocallyConnected2d,
+    NineViewCNN,
     PooledFirstCNN,
     SoundCNN,
     SpectrogramCNN,
@@ -43,7 +44,7 @@ TUTORIAL = conv(1, 16, 5) + conv(16, 32, 5)
     [
         (CNN, TUTORIAL + (32 * 7 * 7 + 1) * 10, 28_938),
         (ModernCNN, normed(3, 16, 32, 64) + (64 * 3 * 3 + 1) * 10, 29_178),
-        (DeepCNN, normed(5, 16, 32, 64, 64) + (64 * 3 * 3 + 1) * 10, 66_426),
+        *((deep, normed(5, 16, 32, 64, 64) + (64 * 3 * 3 + 1) * 10, 66_426) for deep in (DeepCNN, NineViewCNN)),
         *((lambda how=how: downsampled_cnn(how), 28_938, 28_938) for how in ("max", "average", "stride", "late")),
         (lambda: downsampled_cnn("none"), TUTORIAL + (32 * 28 * 28 + 1) * 10, 264_138),
         (lambda: downsampled_cnn("global"), TUTORIAL + (32 + 1) * 10, 13_578),
@@ -62,7 +63,7 @@ def test_parameters_and_logits(make, parameters, stated):
     assert_close(network(inputs[:1]), logits[:1], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [CNN, ModernCNN, DeepCNN, *WAVE_NETWORKS])
+@pytest.mark.parametrize("make", [CNN, ModernCNN, DeepCNN, NineViewCNN, *WAVE_NETWORKS])
 def test_inputs_of_another_kind_are_refused(make):
     size, said = ((8000,), "(N, 1, 8000)") if make in WAVE_NETWORKS else ((28, 28), "(N, 1, 28, 28)")
     for shape in ((28, 28), (5, 3, 28, 28), (5, 3, 8000), (8000,)):
@@ -138,6 +139,21 @@ def test_the_normed_networks_by_hand(make):
     fourth = [] if make is ModernCNN else [(64, 7, 7)]
     assert sizes == [(16, 14, 14), (32, 7, 7), *fourth, (64, 3, 3)]
     assert_close(model(images), x.reshape(3, -1) @ model.out.weight.T + model.out.bias, rtol=0, atol=1e-4)
+
+
+def test_nine_views_by_hand():
+    """The mean of nine log-probabilities, of the image cut out of a black frame; in training one view, as it is."""
+    torch.manual_seed(0)
+    images, one, nine = torch.rand(3, 1, 28, 28), DeepCNN(), NineViewCNN()
+    nine.load_state_dict(one.state_dict())
+    assert_close(nine(images), one(images), rtol=0, atol=0)  # moves the running means too
+    framed = torch.zeros(3, 1, 30, 30)
+    framed[..., 1:-1, 1:-1] = images
+    one.eval()
+    views = [one(framed[..., top : top + 28, left : left + 28]) for top in range(3) for left in range(3)]
+    expected = sum(F.log_softmax(logits, 1) for logits in views) / 9
+    assert_close(nine.eval()(images), expected, rtol=0, atol=1e-5)
+    assert (expected - F.log_softmax(one(images), 1)).abs().max() > 1e-3
 
 
 # --- locally connected ----------------------------------------------------------------------------------------------
@@ -259,6 +275,28 @@ def test_frozen_parameters_are_not_counted():
     model.conv1.requires_grad_(False)
     assert count_parameters(model) == 28_938 - 416
     assert count_parameters(nn.ReLU()) == 0
+
+
+def test_in_prediction_mode_kernels_lie_otherwise_and_come_back():
+    """After an error too. Maps then lie with the channels last; a kernel that two layers share is no exception."""
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.MaxPool2d(2), nn.Conv2d(3, 2, 3), nn.Conv2d(2, 3, 3))
+    model[3].weight = model[0].weight
+    before = {name: (value.data_ptr(), value.clone()) for name, value in model.state_dict().items()}
+    images = torch.rand(2, 2, 12, 12)
+    expected = model(images)
+    with pytest.raises(KeyError), models.prediction_mode(model):
+        maps = model[:2](images)
+        assert maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
+        assert not model.training
+        assert_close(model(images), expected, rtol=0, atol=1e-6)
+        raise KeyError
+    assert model.training
+    for name, value in model.state_dict().items():
+        where, values = before[name]
+        assert value.data_ptr() == where and torch.equal(value, values) and value.is_contiguous()
+    with torch.no_grad():
+        model[0].weight += 1  # autograd still knows it
+    model(images).sum().backward()
 
 
 def test_evaluation_mode_comes_and_goes_with_its_block():
