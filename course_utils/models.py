@@ -330,23 +330,26 @@ def prediction_mode(model: nn.Module) -> Generator[None]:
     """
     convolutions = [layer.weight for layer in model.modules() if type(layer) is nn.Conv2d]
     kernels = {weight: weight.data for weight in convolutions}
+    layout = quick_layout(model, device_of(model))
     with evaluation_mode(model):
         try:
             for weight in kernels:
-                weight.data = weight.data.to(memory_format=quick_layout(weight.device))
+                weight.data = weight.data.to(memory_format=layout)
             yield
         finally:
             for weight, values in kernels.items():
                 weight.data = values
 
 
-def quick_layout(device: torch.device) -> torch.memory_format:
-    """Channels last, in which the convolutions of the CPU library and of newer GPUs work, except on MPS.
+def quick_layout(model: nn.Module, device: torch.device) -> torch.memory_format:
+    """Channels last, in which the convolutions of the CPU library and of newer GPUs work, where `model` can take it.
 
-    There batch normalisation gave wrong gradients or an error in that layout until the summer of 2026: issue 175189 of
-    pytorch/pytorch.
+    A network that somebody else wrote may not: `maps.view(len(maps), -1)`, as many tutorials have it, asks for the
+    usual order. And on MPS batch normalisation gave wrong gradients or an error in that layout until the summer of
+    2026: issue 175189 of pytorch/pytorch.
     """
-    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+    known = all(type(layer).__module__.startswith(("torch.nn.", __name__)) for layer in model.modules())
+    return torch.channels_last if known and device.type != "mps" else torch.contiguous_format
 
 
 class LayerCall(NamedTuple):

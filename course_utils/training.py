@@ -125,7 +125,7 @@ def _trained_on(device: torch.device, model: nn.Module) -> Generator[None]:
     """`model` on `device` in training mode; at the end where it was, in evaluation mode."""
     home = device_of(model)
     try:
-        model.to(device).to(memory_format=quick_layout(device)).train()
+        model.to(device).to(memory_format=quick_layout(model, device)).train()
         yield
     finally:
         model.to(home).to(memory_format=torch.contiguous_format).eval()  # the layout in which weight.view(...) works
