@@ -113,6 +113,11 @@ ONE_OF_EACH_KIND = """() => {
 }"""
 
 
+# The theme sees to that a while after the page has another size.
+SCROLLS_BY_KEYS = """[...document.querySelectorAll("pre, .cell_output > .output")].every((block) =>
+  block.tabIndex >= 0 || (block.scrollWidth <= block.clientWidth && block.scrollHeight <= block.clientHeight))"""
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1024), ("dark", 390)])
 def test_every_page_fits_and_is_open_to_all(page, address, scheme, width):
     page.emulate_media(color_scheme=scheme)
@@ -126,6 +131,7 @@ def test_every_page_fits_and_is_open_to_all(page, address, scheme, width):
             page.set_viewport_size({"width": other, "height": 800})
             wrong += [] if fits(page) else [f"{path.name}: too wide for {other} px"]
         page.evaluate(ONE_OF_EACH_KIND)
+        page.wait_for_function(SCROLLS_BY_KEYS)
         # without preload: false, axe asks for stylesheets by wrong addresses
         found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})
         wrong += [f"{path.name}: {found.generate_report()}"] if found.violations_count else []
