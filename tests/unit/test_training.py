@@ -121,7 +121,7 @@ def test_log_in_the_tutorials_format(few, watch):
     assert [match[5] for match in found] == [f"{accuracy:.4f}" for accuracy in history.accuracy]
     assert 0 < history.seconds[0] < history.seconds[-1] <= history.total_seconds
     assert history.seconds == sorted(history.seconds)
-    assert history.accuracy[-1] > 0.2  # it learns
+    assert history.accuracy[-1] > 0.5  # it learns
 
 
 def test_watching_changes_no_weight(few, watch):
