@@ -18,9 +18,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from course_utils import distributed, validate
 from course_utils.files import write_whole
-from course_utils.models import CNN, DeepCNN, ModernCNN, NineViewCNN, PooledFirstCNN
+from course_utils.models import CNN, DeepCNN, ModernCNN, NineViewCNN, NineViewModernCNN, PooledFirstCNN
 
-CHECKPOINT_MODELS = {model.__name__: model for model in (CNN, PooledFirstCNN, ModernCNN, DeepCNN, NineViewCNN)}
+CHECKPOINT_MODELS = {
+    model.__name__: model for model in (CNN, PooledFirstCNN, ModernCNN, DeepCNN, NineViewCNN, NineViewModernCNN)
+}
 FORMAT = b"course_utils checkpoint 1, SHA-256 "
 HEADER = len(FORMAT) + 64 + 1  # bytes: the format, the checksum in hexadecimal, and the end of the line
 

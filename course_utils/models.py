@@ -93,12 +93,12 @@ class DeepCNN(ModernCNN):
         self.out = nn.Linear(64 * 3 * 3, 10)
 
 
-class NineViewCNN(DeepCNN):
-    """`DeepCNN` that reads an image nine times: where it stands, and moved by a pixel to each side and corner.
+class _NineViews(nn.Module):
+    """Put before another network's class: in evaluation mode it reads an image nine times, moved by up to a pixel.
 
-    In evaluation mode alone; a prediction then takes nine times as long. What it returns in the place of logits,
-    (N, 10), is the mean of nine log-probabilities. Averaging over views is test-time augmentation, as the ten crops of
-    Krizhevsky et al., *ImageNet classification with deep convolutional neural networks*, 2012.
+    A prediction then takes nine times as long. What it returns in the place of logits, (N, 10), is the mean of nine
+    log-probabilities. Averaging over views is test-time augmentation, as the ten crops of Krizhevsky et al., *ImageNet
+    classification with deep convolutional neural networks*, 2012.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -107,6 +107,14 @@ class NineViewCNN(DeepCNN):
             return read(images)
         views = [shift(images, dx, dy) for dx, dy in product((-1, 0, 1), repeat=2)]
         return torch.stack([read(view).log_softmax(dim=1) for view in views]).mean(dim=0)
+
+
+class NineViewCNN(_NineViews, DeepCNN):
+    """`DeepCNN` that reads an image nine times: where it stands, and moved by a pixel to each side and corner."""
+
+
+class NineViewModernCNN(_NineViews, ModernCNN):
+    """`ModernCNN` that does the same."""
 
 
 def _block(in_channels: int, out_channels: int, kernel_size: int = 3, pool: bool = True) -> tuple[nn.Module, ...]:

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from course_utils import validate
 from course_utils.data import Splits
-from course_utils.models import ModernCNN, NineViewCNN, PooledFirstCNN
+from course_utils.models import ModernCNN, NineViewCNN, NineViewModernCNN, PooledFirstCNN
 
 SCHEDULES = ("constant", "one-cycle")
 AFFINE = ("max_shift", "max_rotation", "max_scale", "max_shear")
@@ -133,7 +133,7 @@ EXPERIMENTS = {
     "modern": Experiment(MODERN, ModernCNN, train_on="train", watch="validation", look_every=430, mixed_precision=True),
     # The next two are over before they could be watched.
     "quick": Experiment(QUICK, ModernCNN, train_on="train", mixed_precision=True),
-    "ninety-nine": Experiment(NINETY_NINE, ModernCNN, train_on="train", mixed_precision=True),
+    "ninety-nine": Experiment(NINETY_NINE, NineViewModernCNN, train_on="train", mixed_precision=True),
     # Looked at once an epoch.
     "best": Experiment(BEST, NineViewCNN, train_on="train", watch="validation", look_every=430, mixed_precision=True),
 }

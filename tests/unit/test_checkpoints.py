@@ -13,12 +13,12 @@ from torch.utils.data import TensorDataset
 
 from course_utils import CNN, MODERN, ORIGINAL, ModernCNN, checkpoints, fit, load_checkpoint, save_checkpoint
 from course_utils.checkpoints import CheckpointError, Run
-from course_utils.models import DeepCNN, NineViewCNN, PooledFirstCNN
+from course_utils.models import DeepCNN, NineViewCNN, NineViewModernCNN, PooledFirstCNN
 
 # --- a network --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("network", [CNN, PooledFirstCNN, ModernCNN, DeepCNN, NineViewCNN])
+@pytest.mark.parametrize("network", [CNN, PooledFirstCNN, ModernCNN, DeepCNN, NineViewCNN, NineViewModernCNN])
 def test_round_trip(network, tmp_path):
     torch.manual_seed(0)
     model = network()

@@ -13,6 +13,7 @@ from course_utils.models import (
     DeepCNN,
     LocallyConnected2d,
     NineViewCNN,
+    NineViewModernCNN,
     PooledFirstCNN,
     SoundCNN,
     SpectrogramCNN,
@@ -43,7 +44,7 @@ TUTORIAL = conv(1, 16, 5) + conv(16, 32, 5)
     ("make", "parameters", "stated"),
     [
         (CNN, TUTORIAL + (32 * 7 * 7 + 1) * 10, 28_938),
-        (ModernCNN, normed(3, 16, 32, 64) + (64 * 3 * 3 + 1) * 10, 29_178),
+        *((modern, normed(3, 16, 32, 64) + (64 * 3 * 3 + 1) * 10, 29_178) for modern in (ModernCNN, NineViewModernCNN)),
         *((deep, normed(5, 16, 32, 64, 64) + (64 * 3 * 3 + 1) * 10, 66_426) for deep in (DeepCNN, NineViewCNN)),
         *((lambda how=how: downsampled_cnn(how), 28_938, 28_938) for how in ("max", "average", "stride", "late")),
         (lambda: downsampled_cnn("none"), TUTORIAL + (32 * 28 * 28 + 1) * 10, 264_138),
@@ -141,10 +142,11 @@ def test_the_normed_networks_by_hand(make):
     assert_close(model(images), x.reshape(3, -1) @ model.out.weight.T + model.out.bias, rtol=0, atol=1e-4)
 
 
-def test_nine_views_by_hand():
+@pytest.mark.parametrize(("network", "of_nine"), [(ModernCNN, NineViewModernCNN), (DeepCNN, NineViewCNN)])
+def test_nine_views_by_hand(network, of_nine):
     """The mean of nine log-probabilities, of the image cut out of a black frame; in training one view, as it is."""
     torch.manual_seed(0)
-    images, one, nine = torch.rand(3, 1, 28, 28), DeepCNN(), NineViewCNN()
+    images, one, nine = torch.rand(3, 1, 28, 28), network(), of_nine()
     nine.load_state_dict(one.state_dict())
     assert_close(nine(images), one(images), rtol=0, atol=0)  # moves the running means too
     framed = torch.zeros(3, 1, 30, 30)
