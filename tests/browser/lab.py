@@ -142,6 +142,15 @@ IS_OPEN = """path => {
     return panel?.context?.path === path && panel.context.isReady && panel.sessionContext.isReady
         && panel.sessionContext.session?.kernel?.status === 'idle' && !!panel.content.widgets.length;
 }"""
+IS_SHOWN = """path => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    return panel?.context?.path === path && panel.context.isReady && !!panel.content.widgets.length;
+}"""
+# As a click on its name opens it, but for the kernel.
+SHOW = """async path => {
+    const kernelPreference = {autoStartDefault: false, shouldStart: false};
+    await window.jupyterapp.commands.execute('docmanager:open', {path, kernelPreference});
+}"""
 HAVE_RUN = """index => {
     const panel = window.jupyterapp.shell.currentWidget;
     const cells = panel.content.widgets.slice(0, index + 1).map(cell => cell.model)
@@ -250,6 +259,11 @@ class Lab:
         """Open a notebook by its address, in a window with no other."""
         self.go(path)
         self.wait_until_open(path)
+
+    def show(self, path: str) -> None:
+        """Open a notebook in the window as it is, without a kernel."""
+        self.page.evaluate(SHOW, path)
+        self.wait_for(IS_SHOWN, path)
 
     def wait_until_open(self, path: str) -> None:
         """Until that notebook is in front and its kernel has nothing to do."""

@@ -100,14 +100,16 @@ def answer(solution: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def stored(server) -> str:
-    """A folder with the course's own notebooks, outputs and all."""
+def stored(server, lab) -> str:
+    """A folder with the course's own notebooks, outputs and all, and JupyterLab's window."""
     shutil.copytree(NOTEBOOKS[0].parent, server.root / STORED, ignore=shutil.ignore_patterns(".*"))
+    lab.go(copies.START_PAGE)
+    lab.page.locator(".jp-MarkdownViewer h1").wait_for()
     return STORED
 
 
 @pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS])
 def test_every_stored_output_is_shown(lab, stored, name):
-    lab.open(f"{stored}/{name}")
+    lab.show(f"{stored}/{name}")
     assert lab.broken() == []
     lab.close(f"{stored}/{name}")
