@@ -1,7 +1,8 @@
 """Through the course as a learner goes: from the start page, each notebook by the link at the end of the one before.
 
-In each, a copy without outputs, they run the cells down to the first interactive part and the first exercise, and solve
-that. That all cells run and print what is stored, the tests of the outputs say; that JupyterLab shows it, the last one.
+Each is a copy without outputs, with a kernel. Where an interactive part stands in its first half, they run the cells down
+to that and to the first exercise, and solve it. That the cells of all notebooks run and print what is stored, the tests
+of the outputs say; that JupyterLab shows it, the last one.
 """
 
 import ast
@@ -55,18 +56,22 @@ def test_every_notebook_opens_from_the_one_before_and_works(lab, number):
     elif lab.path() != path:
         lab.open(path)
     assert not any(cell.outputs or cell.count for cell in lab.cells())
-    part, stub = first_part(lab), first_exercise(lab)
-    troubles = [trouble for cell in lab.run_to(max(part or 0, stub)) for trouble in cell.troubles()]
-    assert not troubles, "\n".join(troubles)
-    if part is not None:
-        root = lab.cell(part).locator(".course-widget")
-        root.wait_for()
-        assert root.get_attribute("data-kernel") == "live"
-    solve(lab, stub)
+    if part := first_part(lab):
+        use(lab, part, first_exercise(lab))
     lab.screenshot(f"walk-{NOTEBOOKS[number].stem}")
     lab.save()
     if number == len(NOTEBOOKS) - 1:
         lab.close(path)
+
+
+def use(lab, part: int, stub: int) -> None:
+    """Run the cells down to the part and the exercise; the part is there, and the exercise can be solved."""
+    troubles = [trouble for cell in lab.run_to(max(part, stub)) for trouble in cell.troubles()]
+    assert not troubles, "\n".join(troubles)
+    root = lab.cell(part).locator(".course-widget")
+    root.wait_for()
+    assert root.get_attribute("data-kernel") == "live"
+    solve(lab, stub)
 
 
 def first_part(lab) -> int | None:

@@ -1,5 +1,6 @@
 """What the benchmarks compute from what they measured, against arithmetic by hand. No time is tested."""
 
+import json
 import math
 from dataclasses import replace
 from itertools import zip_longest
@@ -7,7 +8,7 @@ from itertools import zip_longest
 import pytest
 import torch
 
-from course_utils import CNN, MODERN
+from course_utils import CNN, MODERN, evidence
 from course_utils.models import DeepCNN, NineViewCNN
 from course_utils.recipes import EXPERIMENTS, Experiment
 from course_utils.training import History
@@ -110,6 +111,30 @@ def test_missed_targets(changed, said):
     runs = [_run("reference", 1, 100.0), *(_run(name, 1, *values) for name, values in good.items())]
     runs[2] = _run("modern", 1, **{"seconds": 36.0, "accuracy": 0.993, **changed})
     assert side_by_side.missed(side_by_side.summary(runs)) == said
+
+
+GOOD = {"original": 44, "modern": 36, "quick": 4, "ninety-nine": 18, "best": 180}
+
+
+def _bench(tmp_path, seed: int, **seconds: float) -> list[str]:
+    """The lines on the last three runs, after another one."""
+    runs = [_run("reference", seed, 100.0), *(_run(name, seed, {**GOOD, **seconds}[name], 0.997) for name in GOOD)]
+    made = {"date": f"day {seed}", "seconds": 1, "code": "abc"}
+    side_by_side.keep({"made": made, "settings": {"experiments": {}, "seeds": [seed]}, "results": runs})
+    return side_by_side.last_runs(json.loads((tmp_path / "bench_runs.json").read_text())["results"])
+
+
+def test_what_each_run_came_to_is_kept_as_long_as_recipes_and_targets_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "folder", lambda: tmp_path)
+    first = _bench(tmp_path, 1)
+    assert first[2].startswith("| day 1 | 1-1 | 0.440, 99.70 % | 0.360, 99.70 % |")
+    assert first[3:] == ["", "In each of them all targets were reached."]
+    _bench(tmp_path, 2, modern=37)
+    missed = ["", "- Seeds 2-2: modern: 0.370 of the reference's time; the target is at most 0.36"]
+    assert _bench(tmp_path, 3)[5:] == missed
+    assert [line[:8] for line in _bench(tmp_path, 4)[2:5]] == ["| day 2 ", "| day 3 ", "| day 4 "]
+    monkeypatch.setitem(side_by_side.TARGETS, "modern", (0.3, 0.993, 30_000))
+    assert _bench(tmp_path, 5)[3:] == ["", "- Seeds 5-5: modern: 0.360 of the reference's time; the target is at most 0.3"]
 
 
 def test_every_recipe_has_a_target_and_enough_seeds():

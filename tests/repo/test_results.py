@@ -17,8 +17,8 @@ from experiments._claims import settings_of
 from experiments._common import tune
 
 MODULES = {name: importlib.import_module(f"experiments.{name.partition('-')[0]}") for name in EXPERIMENTS}
-# These two are what tools/bench measures, no experiments.
-STORED = sorted({path.stem for path in evidence.folder().glob("*.json")} - {"course", "page_drawing"})
+# These are what tools/bench measures, no experiments.
+STORED = sorted({path.stem for path in evidence.folder().glob("*.json")} - {"bench_runs", "course", "page_drawing"})
 
 
 @pytest.mark.parametrize("name", STORED)
