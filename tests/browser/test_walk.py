@@ -1,8 +1,8 @@
 """Through the course as a learner goes: from the start page, each notebook by the link at the end of the one before.
 
-Each is a copy without outputs, with a kernel. Where an interactive part stands in its first half, they run the cells down
-to that and to the first exercise, and solve it. That the cells of all notebooks run and print what is stored, the tests
-of the outputs say; that JupyterLab shows it, the last one.
+Each is a copy without outputs, with a kernel. Where an interactive part stands in its first half, they run the cells
+down to that and to the first exercise, and solve it. That the cells of all notebooks run and print what is stored, the
+tests of the outputs say; that JupyterLab shows it, the last one.
 """
 
 import ast

@@ -123,7 +123,8 @@ ONE_OF_EACH_KIND = """() => {
 
 
 # The theme sees to that a while after the page has another size.
-SCROLLS_BY_KEYS = """[...document.querySelectorAll("pre, .cell_output > .output")].every((block) =>
+SCROLLS = "pre, .cell_output > .output, .pst-scrollable-table-container"
+SCROLLS_BY_KEYS = f"""[...document.querySelectorAll("{SCROLLS}")].every((block) =>
   block.tabIndex >= 0 || (block.scrollWidth <= block.clientWidth && block.scrollHeight <= block.clientHeight))"""
 
 
