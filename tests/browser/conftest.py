@@ -19,7 +19,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="module")  # and no longer: Playwright keeps an asyncio loop running, which nbval's kernels mind
+# As long as one of these files follows another, which finds JupyterLab's scripts loaded and compiled. And no longer:
+# Playwright keeps an asyncio loop running, which nbval's kernels mind.
+@pytest.fixture(scope="package")
 def browser():
     executable = find_chromium()
     if executable is None:
@@ -37,18 +39,18 @@ def server(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def network():
     return Network()
 
 
-@pytest.fixture(scope="module")
-def lab(browser, server, network, request):
-    """A window of 1280 x 800 pixels. When the module's tests are over, nothing may have been asked from outside."""
+@pytest.fixture(scope="package")
+def lab(browser, server, network):
+    """A window of 1280 x 800 pixels. When the tests are over, nothing may have been asked from outside."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, service_workers="block")
     context.set_default_timeout(120_000)  # ms: a shared machine has slow minutes
     network.watch(context)
-    yield Lab(server, context.new_page(), workspace=request.module.__name__.rpartition(".")[2])
+    yield Lab(server, context.new_page())
     context.close()
     assert network.inside, "the guard saw no request at all, not even to the server: it does not watch"
     assert not network.outside, f"requests left the machine: {network.outside}"

@@ -247,12 +247,12 @@ class Cell:
 class Lab:
     """JupyterLab in a page, and what a learner does there."""
 
-    def __init__(self, server: Server, page: Page, workspace: str):
-        self.server, self.page, self._workspace = server, page, workspace
+    def __init__(self, server: Server, page: Page):
+        self.server, self.page = server, page
 
     def go(self, path: str) -> None:
         """To the address of a file, in a window with no other."""
-        address = f"{self.server.url}/lab/workspaces/{self._workspace}/tree/{path}?reset&token={self.server.token}"
+        address = f"{self.server.url}/lab/tree/{path}?reset&token={self.server.token}"
         self.page.goto(address, wait_until="commit")
 
     def open(self, path: str) -> None:
