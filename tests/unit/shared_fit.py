@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from course_utils import CNN, MODERN, ModernCNN, distributed, fit, models
+from course_utils.checkpoints import CHECKPOINT_MODELS
 from course_utils.recipes import UNCHANGED
 from course_utils.training import History, TrainingDiverged
 
@@ -43,9 +44,7 @@ def _headed(kind: str) -> nn.Module:
 
 # Every network of the course, and one with each kind of batch normalisation: how to make it, and what it takes.
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    **{network.__name__: (network, IMAGE) for network in (CNN, models.PooledFirstCNN, ModernCNN)},
-    **{network.__name__: (network, IMAGE) for network in (models.DeepCNN, models.NineViewCNN)},
-    "NineViewModernCNN": (models.NineViewModernCNN, IMAGE),
+    **{name: (network, IMAGE) for name, network in CHECKPOINT_MODELS.items()},
     **{f"{how} downsampling": (partial(models.downsampled_cnn, how), IMAGE) for how in models.DOWNSAMPLING},
     **{f"{kind} layer": (partial(_headed, kind), IMAGE) for kind in ("local", "shared")},
     "dense": (partial(models.dense_of_size, 10_000, prod(IMAGE), 10), IMAGE),
