@@ -111,10 +111,7 @@ def test_built_twice_it_has_the_same_bytes_and_is_small(built):
 ONE_OF_EACH_KIND = """() => {
   // All styles are read before anything changes: in turns, the browser would lay the page out anew for each.
   const tokens = [...document.querySelectorAll("pre span")];
-  const kinds = tokens.map((token) => {
-    const block = token.closest("pre");
-    return [token.className, block.closest("div[class]").className, getComputedStyle(block).backgroundColor].join();
-  });
+  const kinds = tokens.map((token) => token.className + getComputedStyle(token.closest("pre")).backgroundColor);
   tokens.forEach((token, at) => {
     if (kinds.indexOf(kinds[at]) < at && !token.querySelector("a")) token.replaceWith(...token.childNodes);
   });
@@ -128,26 +125,27 @@ SCROLLS_BY_KEYS = f"""[...document.querySelectorAll("{SCROLLS}")].every((block) 
   block.tabIndex >= 0 || (block.scrollWidth <= block.clientWidth && block.scrollHeight <= block.clientHeight))"""
 
 
-def test_every_page_fits_and_is_open_to_all(page, address):
-    """As wide as on a desk and on a telephone, light and dark."""
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1024), ("dark", 390)])
+def test_every_page_fits_and_is_open_to_all(page, address, scheme, width):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 800})
+    scrolls = "pre => [...pre].filter((block) => block.scrollWidth > block.clientWidth && block.tabIndex < 0).length"
     wrong = []
     for path in sorted(HTML.glob("*.html")):
         open_page(page, address + path.name)
-        for scheme, width in (("light", 1440), ("light", 1024), ("dark", 390)):
-            page.emulate_media(color_scheme=scheme)
-            page.set_viewport_size({"width": width, "height": 800})
-            page.wait_for_function(SCROLLS_BY_KEYS)
-            wrong += [] if fits(page) else [f"{path.name}: too wide for {width} px"]
-            if width == 1440:
-                page.evaluate(ONE_OF_EACH_KIND)
-                continue
-            assert page.evaluate("document.documentElement.dataset.theme") == scheme
-            # without preload: false, axe asks for stylesheets by wrong addresses
-            found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})
-            wrong += [f"{path.name}, {scheme}: {found.generate_report()}"] if found.violations_count else []
-            wrong += [f"{path.name}: no heading"] if page.locator("main h1:visible").count() != 1 else []
+        keyless = page.locator("main pre").evaluate_all(scrolls)
+        for other in (390, 1440, width):
+            page.set_viewport_size({"width": other, "height": 800})
+            wrong += [] if fits(page) else [f"{path.name}: too wide for {other} px"]
+        page.evaluate(ONE_OF_EACH_KIND)
+        page.wait_for_function(SCROLLS_BY_KEYS)
+        # without preload: false, axe asks for stylesheets by wrong addresses
+        found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"]})
+        wrong += [f"{path.name}: {found.generate_report()}"] if found.violations_count else []
+        wrong += [f"{path.name}: no heading"] if page.locator("main h1:visible").count() != 1 else []
         if path.stem != "search" and page.locator("main img:not([alt]), main img[alt='']").count():
             wrong.append(f"{path.name}: a picture without a text")
+        wrong += [f"{path.name}: {keyless} blocks of code that no key scrolls"] if keyless else []
     assert not wrong, "\n".join(wrong)
 
 
