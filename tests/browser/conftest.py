@@ -61,7 +61,8 @@ def widgets(lab, server):
     """A notebook with all interactive parts, open, its imports run. All modules share its kernel."""
     if not (server.root / scratch.NAME).exists():
         scratch.write_notebook(server.root)
-    lab.open(scratch.NAME)
+    if lab.path() != scratch.NAME:
+        lab.open(scratch.NAME)
     troubles = lab.run(0, seconds=180).troubles()
     assert not troubles, troubles
     return scratch.Widgets(lab)

@@ -78,14 +78,6 @@ def test_its_keys_work_as_soon_as_its_cell_is_run_but_not_when_the_page_is_opene
     lab.expect_text(again, "keys", "Click here")
 
 
-def test_answers_survive_a_reload(lab, part, widgets):
-    part.get_by_test_id("digit-7").click()
-    part.get_by_test_id("digit-2").click()
-    lab.expect_text(part, "progress", "Image 3 of 4")
-    lab.reload()
-    lab.expect_text(widgets.root(NAME), "progress", "Image 3 of 4")
-
-
 def test_two_forms_do_not_share_answers(lab, widgets):
     forms = widgets.show(NAME, "display(BlindLabels(digits))\nBlindLabels(digits)")
     forms.nth(1).wait_for()

@@ -143,15 +143,6 @@ def test_two_pads_do_not_share_a_drawing(lab, widgets):
     lab.expect_text(pads.nth(1), "status", "The pad is blank")
 
 
-def test_the_drawing_survives_a_reload(lab, part, widgets):
-    draw(lab, part, ONE)
-    lab.expect_text(part, "reading-mnist", "reads 1, ")
-    lab.reload()
-    again = widgets.root(NAME)
-    lab.expect_text(again, "reading-mnist", "reads 1, ")
-    assert set(colours(again.get_by_test_id("pad"))) > {0, 255}
-
-
 def test_python_has_the_drawing(lab, part, widgets):
     draw(lab, part, ONE)
     lab.expect_text(part, "reading-mnist", "reads 1, ")

@@ -98,18 +98,22 @@ TOUCHED = {
 }
 
 
+def operate(lab, part, name) -> None:
+    testid, path, says, text = TOUCHED[name]
+    lab.touch(part.get_by_test_id(testid), path)
+    lab.expect_text(part, says, text)
+
+
 @pytest.mark.parametrize("name", TOUCHED)
 def test_a_finger_operates_it_and_does_not_move_the_page(lab, widgets, name, wide_again):
     part = widgets.show(name)
     lab.resize(390, 844, side_bar=False)
-    testid, path, says, text = TOUCHED[name]
-    target = part.get_by_test_id(testid)
+    target = part.get_by_test_id(TOUCHED[name][0])
     for _ in range(2):  # cells get their true heights when they come into view
         target.scroll_into_view_if_needed()
         lab.page.wait_for_timeout(500)
     before = target.bounding_box()
-    lab.touch(target, path)
-    lab.expect_text(part, says, text)
+    operate(lab, part, name)
     assert target.bounding_box()["y"] == before["y"]
 
 
@@ -140,14 +144,26 @@ def test_two_views_and_two_parts_have_no_id_in_common(lab, widgets, name):
     assert len(ids) == len(set(ids))
 
 
-def test_a_reloaded_page_shows_them_again(lab, server, widgets):
+def test_a_reloaded_page_shows_them_as_they_were(lab, server, widgets):
     for name in CELLS:
-        widgets.show(name)
+        part = widgets.show(name)
+        if name in TOUCHED:
+            part.get_by_test_id(TOUCHED[name][0]).scroll_into_view_if_needed()
+            operate(lab, part, name)
+    pad = lab.pixels(widgets.root("draw-digit").get_by_test_id("pad"))
+    weight = widgets.root("kernel-playground").get_by_label("Weight, row 0, column 0")
+    weight.fill("2.5")
+    assert widgets.ask("playground.kernel[0][0]") == "2.5"
     lab.reload()
     assert "widgets" not in nbformat.read(server.root / NAME, as_version=4).metadata, "their state is in the notebook"
     for name in CELLS:
-        widgets.root(name).wait_for(state="attached")  # some lie outside the view
-        assert widgets.root(name).get_attribute("data-kernel") == "live", name
+        part = widgets.root(name)
+        part.wait_for(state="attached")  # some lie outside the view
+        assert part.get_attribute("data-kernel") == "live", name
+        if name in TOUCHED:
+            lab.expect_text(part, *TOUCHED[name][2:])
+    assert weight.input_value() == "2.5"
+    assert lab.pixels(widgets.root("draw-digit").get_by_test_id("pad")) == pad
 
 
 def test_a_restarted_kernel_is_told_and_what_is_advised_mends_it(lab, widgets):

@@ -157,11 +157,3 @@ def test_two_playgrounds_do_not_share_a_kernel(lab, widgets):
     parts.nth(0).get_by_label("Stride").fill("2")
     lab.expect_text(parts.nth(0), "output-size", "= 13")
     lab.expect_text(parts.nth(1), "output-size", "= 26")
-
-
-def test_typed_weights_survive_a_reload(lab, part, widgets):
-    part.get_by_label("Weight, row 0, column 0").fill("2.5")
-    assert widgets.ask("playground.kernel[0][0]") == "2.5"
-    lab.reload()
-    lab.expect_text(widgets.root(NAME), "output-size", "= 26")
-    assert widgets.root(NAME).get_by_label("Weight, row 0, column 0").input_value() == "2.5"

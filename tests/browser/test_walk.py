@@ -1,8 +1,8 @@
 """Through the course as a learner goes: from the start page, each notebook by the link at the end of the one before.
 
-Each is a copy without outputs, with a kernel. Where an interactive part stands in its first half, they run the cells
-down to that and to the first exercise, and solve it. That the cells of all notebooks run and print what is stored, the
-tests of the outputs say; that JupyterLab shows it, the last one.
+Each is a copy without outputs, with a kernel. In the first they run the cells down to the interactive part and to the
+exercise, and solve it. That the cells of all notebooks run and print what is stored, the tests of the outputs say; that
+JupyterLab shows it, the last one; and how parts are operated, the other files here.
 """
 
 import ast
@@ -56,8 +56,8 @@ def test_every_notebook_opens_from_the_one_before_and_works(lab, number):
     elif lab.path() != path:
         lab.open(path)
     assert not any(cell.outputs or cell.count for cell in lab.cells())
-    if part := first_part(lab):
-        use(lab, part, first_exercise(lab))
+    if number == 0:
+        use(lab, first_part(lab), first_exercise(lab))
     lab.screenshot(f"walk-{NOTEBOOKS[number].stem}")
     lab.save()
     if number == len(NOTEBOOKS) - 1:
@@ -74,10 +74,9 @@ def use(lab, part: int, stub: int) -> None:
     solve(lab, stub)
 
 
-def first_part(lab) -> int | None:
-    """Index of the first interactive part, if that comes before half of the cells."""
-    code = [cell for cell in lab.cells() if cell.kind == "code"]
-    return next((cell.index for cell in code[: len(code) // 2] if PART.search(cell.source)), None)
+def first_part(lab) -> int:
+    """Index of the first interactive part."""
+    return next(cell.index for cell in lab.cells() if PART.search(cell.source))
 
 
 def first_exercise(lab) -> int:

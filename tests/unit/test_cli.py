@@ -90,13 +90,6 @@ def test_the_original_as_a_user_runs_it(here, capsys):
 
 
 @pytest.mark.slow
-def test_modern_recipe_is_better(here):
-    assert run("train", "--recipe", "modern", "--json", "out.json", "--device", "cpu") == 0
-    assert stored()["test_accuracy"] >= 0.985
-    assert stored()["parameters"] <= 30_000
-
-
-@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize(
     ("output", "code"),

@@ -9,8 +9,9 @@ import pytest
 
 from course_utils import threads
 
+STARTED = "import numpy, threadpoolctl; print(threadpoolctl.threadpool_info()[0]['num_threads'])"
 LOOK = """
-import json, os, subprocess, sys
+import json, subprocess, sys
 import torch
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info
@@ -20,16 +21,16 @@ model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
 data = TensorDataset(torch.zeros(3, 1, 2, 2), torch.zeros(3, dtype=torch.int64))
 {chosen}
 evaluate(model, data)
-started = subprocess.run([sys.executable, "-c", "import torch; print(torch.get_num_threads())"], capture_output=True)
+started = subprocess.run([sys.executable, "-c", {started!r}], capture_output=True)
 pools = [pool["num_threads"] for pool in threadpool_info()]
 print(json.dumps([torch.get_num_threads(), min(pools), max(pools), int(started.stdout)]))
 """
 
 
 def threads_after(chosen: str, **environment: str) -> list[int]:
-    """Threads of PyTorch, of the least and the most of all libraries, and of a process started then."""
+    """Threads of PyTorch, of the least and the most of all libraries, and of NumPy in a process started then."""
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    command = [sys.executable, "-c", LOOK.format(chosen=chosen)]
+    command = [sys.executable, "-c", LOOK.format(chosen=chosen, started=STARTED)]
     done = subprocess.run(command, env=clean | environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
