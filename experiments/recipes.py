@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from course_utils import count_parameters, evaluate, load_mnist, threads
 from course_utils.data import Splits, data_root
-from course_utils.recipes import EXPERIMENTS, PEER, REFERENCE, Experiment
+from course_utils.recipes import EXPERIMENTS, MODERN, PEER, REFERENCE, Experiment
 from course_utils.training import History, has_bfloat16
 from experiments import _pytorch_example as pytorch_example
 from experiments import _reference_script as reference_script
@@ -31,6 +31,9 @@ def final(experiment: Experiment) -> Experiment:
 # What is trained: the course's recipes, and as controls two of them as they train where there is no bfloat16.
 CONTROLS = ("original", "modern")
 RECIPES = {name: final(experiment) for name, experiment in EXPERIMENTS.items()}
+# As many steps as in the course, where 5,000 images fewer are learned. With a whole epoch of the 60,000, `modern` took
+# 0.357, 0.369 and 0.349 of the reference's time in three runs, and read 99.33 to 99.36 %.
+RECIPES["modern"] = replace(RECIPES["modern"], recipe=replace(MODERN, epochs=0.917))
 ARMS = RECIPES | {f"{name}, float32": replace(RECIPES[name], mixed_precision=False) for name in CONTROLS}
 SETTINGS = {
     "reference": {
@@ -39,9 +42,9 @@ SETTINGS = {
         "learning_rate": reference_script.LEARNING_RATE,
     },
     "peer": {"batch_size": pytorch_example.BATCH_SIZE, "learning_rate": pytorch_example.LEARNING_RATE},
-    "peer_seeds": [151, 152],  # it takes longer than all others together
+    "peer_seeds": [171, 172],  # it takes longer than all others together
     "experiments": {name: experiment.settings() for name, experiment in ARMS.items()},
-    "seeds": [151, 152, 153, 154, 155],  # none of them was used to choose a recipe, or read here before
+    "seeds": [171, 172, 173, 174, 175],  # none of them was used to choose a recipe, or read here before
 }
 THREADS = 2  # of the reference and the recipes alike
 MATRIX_SIZE = 2048

@@ -9,7 +9,7 @@ BROWSER = "tests/browser/"
 
 
 class ByFile(LoadFileScheduling):
-    """As `--dist=loadfile`: a process takes whole files. And all of tests/browser, which share a window and a kernel."""
+    """A process takes whole files, as with `loadfile`; and all of tests/browser, which share a window and a kernel."""
 
     def _split_scope(self, nodeid: str) -> str:
         return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
