@@ -23,7 +23,8 @@ from ipykernel.inprocess.manager import InProcessKernelManager
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
 
-from course_utils import analysis, data
+from course_utils import analysis, data, distributed
+from tests.accelerator import forked_run
 from tests.accelerator.stand_in import environment, stand_in
 
 AGAIN = 0.3  # seconds below which a cell is run twice
@@ -43,6 +44,7 @@ def run(notebook: Path, folder: Path, batches: int | None) -> None:
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     os.environ |= environment(folder / "steps")
     matplotlib.use("agg")
+    distributed.torchrun = forked_run.torchrun
     if batches:
         _take_few_images(batches)
     with stand_in(), _few_gradients(GRADIENTS if batches else sys.maxsize) as found:

@@ -4,18 +4,16 @@ An epoch has a few batches there, of a few images: whether a tensor lies where i
 fraction of the time. Notebook 10, whose processes train on the processor, learns as it is, and its asserts are run.
 """
 
-import multiprocessing
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.accelerator import run_cells
+from tests.accelerator.forked_run import START
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 TRAINING = ("02", "03", "05", "06", "07", "08", "09")  # by `fit`, which takes an accelerator where there is one
-# Each in a process of its own. Where the system can, it is a fork of one that has imported what all of them need.
-START = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+# Each in a process of its own: where the system can, a fork of one that has imported what all of them need.
 START.set_forkserver_preload([run_cells.__name__])
 
 
