@@ -129,7 +129,8 @@ def _bench(tmp_path, seed: int, **seconds: float) -> list[str]:
     """The lines on the last three runs, after another one."""
     runs = [_run("reference", seed, 100.0), *(_run(name, seed, {**GOOD, **seconds}[name], 0.997) for name in GOOD)]
     made = {"date": f"day {seed}", "seconds": 1, "code": "abc"}
-    side_by_side.keep({"made": made, "settings": {"experiments": {}, "seeds": [seed]}, "results": runs})
+    stored = {"made": made, "settings": {"experiments": {}, "seeds": [seed]}, "results": runs}
+    side_by_side.keep(stored, side_by_side.summary(runs))
     return side_by_side.last_runs(json.loads((tmp_path / "bench_runs.json").read_text())["results"])
 
 
