@@ -9,14 +9,14 @@ BROWSER = "tests/browser/"
 
 
 class ByFile(LoadFileScheduling):
-    """A process takes whole files, as with `loadfile`; and all of tests/browser, which share a window and a kernel."""
+    """Besides whole files, a process takes all of tests/browser, which share a window and a kernel."""
 
     def _split_scope(self, nodeid: str) -> str:
         return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return ByFile(config, log)
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

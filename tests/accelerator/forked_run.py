@@ -31,15 +31,21 @@ def torchrun(arguments: list[str], processes: int = 2) -> subprocess.CompletedPr
             process.start()
         for process in ranks:
             process.join()
-        out, err = ("".join(path.read_text() for path in Path(folder).glob(f"{name}*")) for name in ("out", "err"))
+        written = (sorted(Path(folder).glob(f"{name}*")) for name in ("out", "err"))
+        out, err = ("".join(path.read_text() for path in paths) for paths in written)
     return subprocess.CompletedProcess(arguments, max(abs(process.exitcode) for process in ranks), out, err)
 
 
-def _run(arguments: list[str], rank: int, processes: int, port: int, folder: Path) -> None:
-    for name, stream in (("out", sys.__stdout__), ("err", sys.__stderr__)):
-        with open(folder / f"{name}{rank}", "wb") as file:
+def write_to(out: Path, err: Path) -> None:
+    """From now on, what this process says goes into these files, which may be one, whoever in it writes."""
+    for path, stream in ((out, sys.__stdout__), (err, sys.__stderr__)):
+        with path.open("ab") as file:
             os.dup2(file.fileno(), stream.fileno())
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+
+
+def _run(arguments: list[str], rank: int, processes: int, port: int, folder: Path) -> None:
+    write_to(folder / f"out{rank}", folder / f"err{rank}")
     ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
     os.environ |= {name: str(value) for name, value in ranks.items()}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "forked"}

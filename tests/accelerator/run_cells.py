@@ -38,10 +38,7 @@ def run(notebook: Path, folder: Path, batches: int | None) -> None:
     With None it learns as it is, and its asserts are run. Exits with 1 where a cell fails.
     """
     os.chdir(folder)
-    with open("output", "wb") as output:
-        os.dup2(output.fileno(), sys.__stdout__.fileno())
-        os.dup2(output.fileno(), sys.__stderr__.fileno())
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    forked_run.write_to(Path("output"), Path("output"))
     os.environ |= environment(folder / "steps")
     matplotlib.use("agg")
     distributed.torchrun = forked_run.torchrun
